@@ -1,0 +1,193 @@
+"""The contract of a connector: it translates one supplier protocol and decides nothing.
+
+A connector has no database, does not sleep, does not retry and does not route. It gets its configuration and a
+``SupplierHttp``; it returns the words below or raises those of ``connectors.errors``. ``place`` makes at most one HTTP
+request that can buy. An unknown status is ``PENDING`` with a ``note``, never a guess.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.connectors.errors import Refused, RefusalReason, Unclear, Unsupported
+from app.connectors.http import SupplierHttp
+from app.money import Money
+
+
+class ConnectorConfig(BaseModel):
+    """What staff enter to add a supplier of this kind; the form is drawn from its JSON Schema.
+
+    Secrets are ``SecretStr``: they are sealed at rest and never come back out of the API.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    base_url: str = Field(
+        min_length=8,
+        max_length=500,
+        pattern=r"^https?://",
+        title="Base URL",
+        description="The site's root or the full endpoint as the supplier prints it; both are accepted.",
+    )
+
+
+class ServiceType(StrEnum):
+    """What a service is bought for: a device by IMEI, a credit or activation, a remote session, or a file."""
+
+    IMEI = "imei"
+    SERVER = "server"
+    REMOTE = "remote"
+    FILE = "file"
+
+
+class FieldType(StrEnum):
+    """How a field is entered."""
+
+    TEXT = "text"
+    TEXTAREA = "textarea"
+    DROPDOWN = "dropdown"
+    RADIO = "radio"
+    CHECKBOX = "checkbox"
+    DATE = "date"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteField:
+    """An extra input that a remote service wants; ``name`` is sent back byte for byte, blanks at the ends included."""
+
+    name: str
+    type: FieldType = FieldType.TEXT
+    required: bool = False
+    description: str = ""
+    options: tuple[str, ...] = ()
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteService:
+    """One row of a supplier's catalogue. ``cost`` is in micro-units of the supplier's account; None if unreadable."""
+
+    remote_id: str
+    name: str
+    group: str
+    type: ServiceType
+    cost: int | None
+    time: str = ""
+    info: str = ""
+    min_quantity: int | None = None
+    max_quantity: int | None = None
+    takes_quantity: bool = False
+    takes_serial: bool = False
+    fields: tuple[RemoteField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRequest:
+    """One order as a connector sees it.
+
+    ``reference`` is our attempt id in digits: unique, fit to be the key of a bulk row and their own-reference field.
+    ``device`` is an IMEI, a serial, or empty for services without one; ``fields`` are keyed by the supplier's names.
+    """
+
+    reference: str
+    remote_id: str
+    type: ServiceType
+    device: str = ""
+    quantity: int = 1
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class ReportStatus(StrEnum):
+    """What a supplier says of an attempt: still at it, delivered, or took it and could not."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A supplier's word on one order of theirs.
+
+    ``text`` is the result for DONE (never empty) and their reason for FAILED. ``note`` is set when staff should look:
+    an unknown status, an ERROR where a status was due; it goes with PENDING and changes nothing.
+    """
+
+    remote_id: str
+    status: ReportStatus
+    text: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """They have it under ``remote_id``; ``report`` if they answered at once, ``cost`` (micro-units) if they told."""
+
+    remote_id: str
+    report: Report | None = None
+    cost: int | None = None
+
+
+ConfigT = TypeVar("ConfigT", bound=ConnectorConfig)
+
+
+class Connector(ABC, Generic[ConfigT]):
+    """One supplier protocol. Every method may raise ``NotSent``, ``Refused`` or ``Unclear``."""
+
+    title: ClassVar[str]
+    config_type: ClassVar[type[ConnectorConfig]]
+    check_batch: ClassVar[int] = 1
+    """How many orders one ``check`` may carry."""
+    place_batch: ClassVar[int] = 1
+    """How many orders one ``place_many`` may carry; 1 means that only ``place`` exists."""
+    refusals: ClassVar[Mapping[str, RefusalReason]] = {}
+    """Phrases in their error texts (lower case) and what they mean; the first that occurs decides."""
+
+    def __init__(self, config: ConfigT, http: SupplierHttp) -> None:
+        self.config = config
+        self.http = http
+
+    @abstractmethod
+    async def balance(self) -> Money | None:
+        """Return what our account there holds; None if this supplier has no balance call."""
+
+    @abstractmethod
+    async def catalog(self) -> Sequence[RemoteService]:
+        """Return everything this account may order, each ``remote_id`` once.
+
+        Raises ``Unclear`` for a list that cannot be read as one; an empty list is an answer and returned as such.
+        """
+
+    @abstractmethod
+    async def place(self, request: PlaceRequest) -> Placed:
+        """Order once, with at most one HTTP request that can buy."""
+
+    async def place_many(self, requests: Sequence[PlaceRequest]) -> Mapping[str, Placed | Refused | Unclear]:
+        """Order up to ``place_batch`` at once; the outcome of each by its ``reference``.
+
+        A reference that is missing from the answer is unclear. An exception speaks for all of them.
+        """
+        raise Unsupported("no bulk placing")
+
+    @abstractmethod
+    async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:
+        """Return a report for each of at most ``check_batch`` orders that the supplier said anything about."""
+
+    async def find(self, request: PlaceRequest) -> Placed | None:
+        """Look whether a lost order arrived after all; None if it provably did not."""
+        raise Unsupported("no way to look up a lost order")
+
+    async def cancel(self, remote_id: str) -> Report:
+        """Ask the supplier to cancel; the report says what became of the order."""
+        raise Unsupported("no cancel call")
+
+    @classmethod
+    def refusal(cls, text: str) -> RefusalReason:
+        """Classify their error text by ``refusals``; OTHER if no phrase is known."""
+        lowered = text.lower()
+        return next((reason for phrase, reason in cls.refusals.items() if phrase in lowered), RefusalReason.OTHER)

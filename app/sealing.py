@@ -1,0 +1,68 @@
+"""Secrets at rest: supplier credentials are sealed, API keys and staff tokens are kept as keyed hashes.
+
+``SECRET_KEY`` may hold several keys separated by commas. The first seals and hashes; all of them open and match, so a
+new key is put in front, ``trunkline rotate-secrets`` seals everything anew, and the old one is dropped afterwards.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+MIN_KEY_LENGTH = 32
+
+
+class Sealer:
+    """Seals and hashes with the first of its keys, opens and matches with any of them."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """``keys`` newest first; ValueError if there is none or one is shorter than 32 characters."""
+        if not keys or any(len(key) < MIN_KEY_LENGTH for key in keys):
+            raise ValueError(f"SECRET_KEY needs one or more keys of at least {MIN_KEY_LENGTH} characters")
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, "seal"))) for key in keys])
+        self._hash_keys = [_derive(key, "hash") for key in keys]
+
+    def seal(self, plain: str) -> bytes:
+        """Return ``plain`` encrypted and authenticated."""
+        return self._fernet.encrypt(plain.encode())
+
+    def open(self, sealed: bytes) -> str:
+        """Return what was sealed; ValueError if no key opens it."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken as error:
+            raise ValueError("no SECRET_KEY opens this secret") from error
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """Return the same secret sealed with the newest key; ValueError if no key opens it."""
+        try:
+            return self._fernet.rotate(sealed)
+        except InvalidToken as error:
+            raise ValueError("no SECRET_KEY opens this secret") from error
+
+    def hash(self, token: str) -> bytes:
+        """Return the keyed hash under which a new token is stored.
+
+        The tokens are 256-bit random, so one keyed SHA-256 is enough; slow hashes are for passwords.
+        """
+        return _keyed(self._hash_keys[0], token)
+
+    def hashes(self, token: str) -> list[bytes]:
+        """Return every hash under which ``token`` may be stored, newest key first."""
+        return [_keyed(key, token) for key in self._hash_keys]
+
+
+def new_token(prefix: str) -> str:
+    """Return a fresh random token of 256 bits, e.g. ``tk_3q2-7w…``; the prefix tells leaked ones apart."""
+    return f"{prefix}_{secrets.token_urlsafe(32)}"
+
+
+def _derive(key: str, purpose: str) -> bytes:
+    return hmac.new(key.encode(), f"trunkline/{purpose}".encode(), hashlib.sha256).digest()
+
+
+def _keyed(key: bytes, token: str) -> bytes:
+    return hmac.new(key, token.encode(errors="surrogatepass"), hashlib.sha256).digest()
