@@ -8,11 +8,15 @@ import base64
 import hashlib
 import hmac
 import secrets
+import string
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 MIN_KEY_LENGTH = 32
+
+_ALPHABET = string.ascii_letters + string.digits
+_TOKEN_LENGTH = 43  # 43 * log2(62) = 256 bits
 
 
 class Sealer:
@@ -56,8 +60,11 @@ class Sealer:
 
 
 def new_token(prefix: str) -> str:
-    """Return a fresh random token of 256 bits, e.g. ``tk_3q2-7w…``; the prefix tells leaked ones apart."""
-    return f"{prefix}_{secrets.token_urlsafe(32)}"
+    """Return a fresh random token of 256 bits, e.g. ``tk_3q27w…``; the prefix tells leaked ones apart.
+
+    Letters and digits only, so that a double click selects it and no form or shell changes it.
+    """
+    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))}"
 
 
 def _derive(key: str, purpose: str) -> bytes:

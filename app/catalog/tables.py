@@ -1,0 +1,132 @@
+"""Rows of what we sell: groups, services, their fields, and prices."""
+
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.types import Text
+
+from app.db import Base, Created, Id
+
+MAX_PRICE = 1_000_000_000_000
+"""The highest price of one piece in micro-units (a million units); times the highest quantity it fits a bigint."""
+
+MAX_QUANTITY = 100_000
+"""The most pieces one order may ask for."""
+
+
+class ServiceGroup(Base):
+    """A heading of the service list."""
+
+    __tablename__ = "service_groups"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    position: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[Created]
+
+
+class Service(Base):
+    """Something we sell. ``price`` is of one piece, in micro-units of ``currency``.
+
+    ``device`` says what the IMEI parameter of an order must hold: an IMEI, a serial, either, or nothing (``none``; an
+    identifier given all the same is kept).
+    """
+
+    __tablename__ = "services"
+    __table_args__ = (
+        CheckConstraint("type IN ('imei', 'server', 'remote', 'file')", name="type"),
+        CheckConstraint("device IN ('imei', 'serial', 'imei_or_serial', 'none')", name="device"),
+        CheckConstraint("state IN ('active', 'hidden')", name="state"),
+        CheckConstraint(f"price BETWEEN 0 AND {MAX_PRICE}", name="price"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint(f"min_quantity >= 1 AND max_quantity <= {MAX_QUANTITY}", name="quantity_range"),
+        CheckConstraint("min_quantity <= max_quantity", name="quantity_order"),
+        CheckConstraint("name <> ''", name="name"),
+    )
+
+    id: Mapped[Id]
+    group_id: Mapped[int] = mapped_column(ForeignKey("service_groups.id"), index=True)
+    name: Mapped[str]
+    type: Mapped[str]
+    device: Mapped[str]
+    price: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    takes_quantity: Mapped[bool] = mapped_column(server_default=text("false"))
+    min_quantity: Mapped[int] = mapped_column(Integer, server_default="1")
+    max_quantity: Mapped[int] = mapped_column(Integer, server_default="1")
+    time: Mapped[str] = mapped_column(server_default="")
+    info: Mapped[str] = mapped_column(server_default="")
+    allows_duplicates: Mapped[bool] = mapped_column(server_default=text("false"))
+    state: Mapped[str] = mapped_column(server_default="active")
+    position: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[Created]
+
+    group: Mapped[ServiceGroup] = relationship(lazy="raise")
+    fields: Mapped[list["ServiceField"]] = relationship(
+        lazy="raise", order_by="ServiceField.position", cascade="all, delete-orphan"
+    )
+
+
+class ServiceField(Base):
+    """An extra input a service wants. ``name`` travels byte for byte, blanks at the ends included."""
+
+    __tablename__ = "service_fields"
+    __table_args__ = (
+        UniqueConstraint("service_id", "name"),
+        CheckConstraint("type IN ('text', 'textarea', 'dropdown', 'radio', 'checkbox', 'date', 'time')", name="type"),
+        CheckConstraint("name <> ''", name="name"),
+    )
+
+    id: Mapped[Id]
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    type: Mapped[str] = mapped_column(server_default="text")
+    required: Mapped[bool] = mapped_column(server_default=text("false"))
+    description: Mapped[str] = mapped_column(server_default="")
+    options: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    pattern: Mapped[str] = mapped_column(server_default="")
+    position: Mapped[int] = mapped_column(server_default="0")
+
+
+class PriceGroup(Base):
+    """A set of prices shared by customers of one currency."""
+
+    __tablename__ = "price_groups"
+    __table_args__ = (CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),)
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    currency: Mapped[str] = mapped_column(String(3))
+    created_at: Mapped[Created]
+
+
+class GroupPrice(Base):
+    """The price of a service for a price group, in micro-units of the group's currency."""
+
+    __tablename__ = "group_prices"
+    __table_args__ = (CheckConstraint(f"price BETWEEN 0 AND {MAX_PRICE}", name="price"),)
+
+    price_group_id: Mapped[int] = mapped_column(ForeignKey("price_groups.id", ondelete="CASCADE"), primary_key=True)
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"), primary_key=True, index=True)
+    price: Mapped[int]
+
+
+class CustomerPrice(Base):
+    """The price of a service for one customer, in micro-units of the customer's currency; it wins over the group's."""
+
+    __tablename__ = "customer_prices"
+    __table_args__ = (CheckConstraint(f"price BETWEEN 0 AND {MAX_PRICE}", name="price"),)
+
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True)
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"), primary_key=True, index=True)
+    price: Mapped[int]
+
+
+class CatalogVersion(Base):
+    """One row: a number that rises with every change to what is sold or at what price (triggers see to it)."""
+
+    __tablename__ = "catalog_version"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int]

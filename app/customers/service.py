@@ -1,0 +1,168 @@
+"""Who may buy: customers, their keys, and the one look-up that every request of theirs begins with."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from psycopg.errors import UniqueViolation
+
+from app.db import Connection
+from app.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from app.money import check_currency
+from app.sealing import Sealer, new_token
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is calling, as of the moment of the look-up. Money and rights are checked again where they are used."""
+
+    key_id: int
+    customer_id: int
+    username: str
+    name: str
+    email: str
+    currency: str
+    price_group_id: int | None
+    own_prices: bool
+    dialect: str
+    requests_per_minute: int | None
+    """None: the server's default; 0: no limit."""
+    balance: int
+    credit_limit: int
+    catalog_version: int
+
+
+class AddressRefused(Forbidden):
+    """The key is right, the address it is used from is not on its list."""
+
+    code = "address_refused"
+
+
+_AUTHENTICATE = """
+SELECT k.id AS key_id, c.id AS customer_id, c.username, c.name, c.email, c.currency, c.price_group_id,
+       EXISTS (SELECT FROM customer_prices p WHERE p.customer_id = c.id) AS own_prices,
+       k.dialect, k.requests_per_minute, a.balance, a.credit_limit,
+       (SELECT version FROM catalog_version WHERE id = 1) AS catalog_version,
+       c.state = 'active' AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AS valid,
+       k.allowed_ips = '{}' OR %(ip)s::inet <<= ANY (k.allowed_ips) AS address_allowed
+FROM api_keys k
+JOIN customers c ON c.id = k.customer_id
+JOIN accounts a ON a.customer_id = c.id
+WHERE k.key_hash = ANY (%(hashes)s)
+"""
+
+
+async def authenticate(conn: Connection, hashes: Sequence[bytes], *, ip: str | None, username: str = "") -> Identity:
+    """Return whose key this is, in one statement.
+
+    ``hashes`` are ``Sealer.hashes(key)``; ``username`` is compared if given, without case and outer blanks. Raises
+    Unauthenticated for an unknown, revoked or expired key, a suspended customer or another's username, and
+    AddressRefused for an address that the key does not allow.
+    """
+    cursor = await conn.execute(_AUTHENTICATE, {"hashes": list(hashes), "ip": ip})
+    row = await cursor.fetchone()
+    wanted = username.strip().lower()
+    if row is None or not row.pop("valid") or wanted not in ("", row["username"], row["email"].lower()):
+        raise Unauthenticated("The username or key is wrong, or no longer valid.")
+    if not row.pop("address_allowed"):
+        raise AddressRefused("This key may not be used from this address.")
+    return Identity(**row)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made; ``key`` is shown this once and kept nowhere."""
+
+    id: int
+    username: str
+    key: str
+
+
+async def create_customer(
+    conn: Connection, *, name: str, email: str, currency: str, price_group_id: int | None = None
+) -> int:
+    """Create a customer with a username made from the name, and return the id; the ledger opens the account.
+
+    Raises Invalid for a name, address or currency that cannot be one, Conflict if the e-mail address is taken.
+    """
+    name, email = name.strip(), email.strip()
+    if not name or len(name) > 200:
+        raise Invalid("A name has 1 to 200 characters.", field="name")
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 254:
+        raise Invalid("That is not an e-mail address.", field="email")
+    try:
+        check_currency(currency)
+    except ValueError as error:
+        raise Invalid(f"{error}", field="currency") from error
+    stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24].strip("-")
+    for username in (stem, *(f"{stem or 'customer'}-{secrets.token_hex(3)}" for _ in range(5))):
+        if len(username) < 3:
+            continue
+        try:
+            async with conn.transaction():
+                cursor = await conn.execute(
+                    "INSERT INTO customers (username, name, email, currency, price_group_id)"
+                    " VALUES (%s, %s, %s, %s, %s) RETURNING id",
+                    (username, name, email, currency, price_group_id),
+                )
+                row = await cursor.fetchone()
+        except UniqueViolation as error:
+            if "email" in (error.diag.constraint_name or ""):
+                raise Conflict("A customer with this e-mail address exists.", field="email") from error
+            continue
+        assert row is not None  # noqa: S101  INSERT ... RETURNING returns its row
+        return int(row["id"])
+    raise Conflict("No free username could be found; try another name.", field="name")
+
+
+async def create_key(
+    conn: Connection,
+    sealer: Sealer,
+    customer_id: int,
+    *,
+    label: str = "",
+    dialect: str = "6.1",
+    allowed_ips: Sequence[str] = (),
+    requests_per_minute: int | None = None,
+) -> NewKey:
+    """Make a key for a customer; the returned text is the only copy of it.
+
+    Raises NotFound for an unknown customer, Invalid for an address list, dialect or limit that cannot be one.
+    """
+    if dialect not in ("6.1", "8.2"):
+        raise Invalid("The dialect is 6.1 or 8.2.", field="dialect")
+    if requests_per_minute is not None and requests_per_minute < 0:
+        raise Invalid("The limit is 0 (none) or more requests a minute.", field="requests_per_minute")
+    try:
+        networks = [str(ip_network(text.strip(), strict=False)) for text in allowed_ips]
+    except ValueError as error:
+        raise Invalid("Addresses are IPs or networks such as 203.0.113.0/24.", field="allowed_ips") from error
+    key = new_token("tk")
+    cursor = await conn.execute(
+        "INSERT INTO api_keys (customer_id, key_hash, hint, label, dialect, allowed_ips, requests_per_minute)"
+        " SELECT id, %s, %s, %s, %s, %s::cidr[], %s FROM customers WHERE id = %s"
+        " RETURNING id, (SELECT username FROM customers WHERE id = customer_id) AS username",
+        (sealer.hash(key), key[-4:], label, dialect, networks, requests_per_minute, customer_id),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such customer.")
+    return NewKey(row["id"], row["username"], key)
+
+
+async def revoke_key(conn: Connection, key_id: int) -> None:
+    """End a key at once; NotFound if there is no such key. Revoking twice is harmless."""
+    cursor = await conn.execute("UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %s", (key_id,))
+    if cursor.rowcount == 0:
+        raise NotFound("There is no such key.")
+
+
+async def set_state(conn: Connection, customer_id: int, state: str) -> None:
+    """Suspend a customer or make them active again; a suspended one's keys stop working at once."""
+    if state not in ("active", "suspended"):
+        raise Invalid("The state is active or suspended.", field="state")
+    cursor = await conn.execute("UPDATE customers SET state = %s WHERE id = %s", (state, customer_id))
+    if cursor.rowcount == 0:
+        raise NotFound("There is no such customer.")

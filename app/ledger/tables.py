@@ -1,0 +1,75 @@
+"""Rows of the ledger: accounts, and transfers that are never changed."""
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Created, Id
+
+
+class Account(Base):
+    """Somewhere money can be: a customer's credit, or one of the system's own accounts per currency.
+
+    Only customer accounts keep a running ``balance``; a system account's balance is the sum of its transfers, so that
+    no row is written by every order.
+    """
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("role IN ('customer', 'funding', 'escrow', 'sales', 'adjustments')", name="role"),
+        CheckConstraint("(role = 'customer') = (customer_id IS NOT NULL)", name="owner"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("credit_limit >= 0", name="credit_limit"),
+        CheckConstraint("customer_id IS NULL OR balance + credit_limit >= 0", name="covered"),
+        CheckConstraint("customer_id IS NOT NULL OR balance = 0", name="system_balance_is_derived"),
+        Index("uq_accounts_system", "role", "currency", unique=True, postgresql_where=text("customer_id IS NULL")),
+    )
+
+    id: Mapped[Id]
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), unique=True)
+    role: Mapped[str]
+    currency: Mapped[str] = mapped_column(String(3))
+    balance: Mapped[int] = mapped_column(server_default="0")
+    credit_limit: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[Created]
+
+
+class Transfer(Base):
+    """One movement: ``amount`` micro-units leave the debit account and enter the credit account.
+
+    charge     customer -> escrow      with the order
+    settle     escrow -> sales         the order was completed
+    refund     escrow -> customer      the order was rejected
+    reverse    sales -> customer       a completed order was rejected by staff
+    topup      funding -> customer     ``reference`` makes it happen once
+    adjust     adjustments <-> customer, by staff with a reason
+    """
+
+    __tablename__ = "transfers"
+    __table_args__ = (
+        CheckConstraint("kind IN ('charge', 'settle', 'refund', 'reverse', 'topup', 'adjust')", name="kind"),
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("debit_id <> credit_id", name="two_accounts"),
+        CheckConstraint(
+            "(kind IN ('charge', 'settle', 'refund', 'reverse')) = (order_id IS NOT NULL)", name="order_kinds"
+        ),
+        CheckConstraint("(kind = 'topup') = (reference IS NOT NULL)", name="topup_reference"),
+        CheckConstraint("kind NOT IN ('adjust', 'reverse') OR reason IS NOT NULL", name="reason"),
+        Index("uq_transfers_charge", "order_id", unique=True, postgresql_where=text("kind = 'charge'")),
+        Index("uq_transfers_outcome", "order_id", unique=True, postgresql_where=text("kind IN ('settle', 'refund')")),
+        Index("uq_transfers_reverse", "order_id", unique=True, postgresql_where=text("kind = 'reverse'")),
+        Index("uq_transfers_topup", "credit_id", "reference", unique=True, postgresql_where=text("kind = 'topup'")),
+        Index("ix_transfers_debit_id", "debit_id", "id"),
+        Index("ix_transfers_credit_id", "credit_id", "id"),
+    )
+
+    id: Mapped[Id]
+    kind: Mapped[str]
+    debit_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    credit_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    amount: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    reference: Mapped[str | None]
+    reason: Mapped[str | None]
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[Created]

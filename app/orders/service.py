@@ -1,0 +1,107 @@
+"""Placing orders and telling what became of them: one set-based statement each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+import orjson
+
+from app.db import Connection
+from app.errors import Unauthenticated
+from app.orders.wishes import Wish
+
+OutcomeKind = Literal["placed", "repeated", "duplicate", "no_credit", "not_sold", "unavailable"]
+
+
+class StaleCatalog(Exception):  # noqa: N818
+    """The wishes were checked against a catalogue that is no longer the newest; check again and place again.
+
+    Nothing was placed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one wish.
+
+    placed, repeated     ``order_id`` is the customer's; repeated: of the identical order a moment ago, nothing charged
+    duplicate            another order for this device is open under ``order_id``
+    no_credit            the balance and credit limit do not cover it
+    not_sold             no such service for this customer
+    unavailable          no supplier could fulfil it now without a loss
+    """
+
+    kind: OutcomeKind
+    order_id: int | None
+
+
+_PLACE = "SELECT n, outcome, order_id FROM place_orders(%s, %s::inet, %s, make_interval(secs => %s), %s, %s::json)"
+
+
+async def place(
+    conn: Connection,
+    wishes: Sequence[Wish],
+    *,
+    key_id: int,
+    ip: str | None,
+    catalog_version: int,
+    source: str,
+    window_seconds: int,
+) -> list[Outcome]:
+    """Place the wishes in their order, each for itself, charged and committed when this returns.
+
+    ``conn`` is in autocommit. Raises StaleCatalog, and Unauthenticated if the key is no longer valid here; then nothing
+    was placed.
+    """
+    rows = orjson.dumps(
+        [
+            {
+                "n": n,
+                "service": wish.service_id,
+                "device": wish.device,
+                "quantity": wish.quantity,
+                "fields": wish.fields,
+                "fingerprint": wish.fingerprint,
+                "reference": wish.reference,
+            }
+            for n, wish in enumerate(wishes, start=1)
+        ]
+    ).decode()
+    cursor = await conn.execute(_PLACE, (key_id, ip, catalog_version, window_seconds, source, rows))
+    answers = await cursor.fetchall()
+    if answers[0]["n"] == 0:
+        if answers[0]["outcome"] == "stale":
+            raise StaleCatalog
+        raise Unauthenticated("The key is no longer valid.")
+    return [Outcome(cast("OutcomeKind", row["outcome"]), row["order_id"]) for row in answers]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStatus:
+    """An order as its customer may see it. ``text`` is the result when completed, the reason when rejected."""
+
+    id: int
+    state: str
+    device: str
+    text: str
+    created_at: datetime
+
+
+_STATUS = """
+SELECT o.id, o.state, o.device, COALESCE(CASE o.state WHEN 'completed' THEN o.result
+       WHEN 'rejected' THEN o.reason END, '') AS text, o.created_at
+FROM usable_key(%s, %s::inet) k LEFT JOIN orders o ON o.customer_id = k.customer_id AND o.id = ANY (%s)
+"""
+
+
+async def status(conn: Connection, ids: Sequence[int], *, key_id: int, ip: str | None) -> dict[int, OrderStatus]:
+    """Return those of ``ids`` that are the caller's, by id, in one statement.
+
+    Raises Unauthenticated if the key is no longer valid here.
+    """
+    known = [number for number in ids if 0 < number < 2**63]
+    cursor = await conn.execute(_STATUS, (key_id, ip, known))
+    rows = await cursor.fetchall()
+    if not rows:
+        raise Unauthenticated("The key is no longer valid.")
+    return {row["id"]: OrderStatus(**row) for row in rows if row["id"] is not None}

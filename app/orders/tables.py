@@ -1,0 +1,140 @@
+"""Rows of the order path: orders, attempts and events. The order and attempt rows are the work list itself."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.db import Base, Created, Id
+
+
+class Order(Base):
+    """One wish for one device on one service. ``price`` is for all pieces, in micro-units of ``currency``, fixed for
+    life. ``guarded`` orders exclude a second open one for the same customer, service and device."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("state IN ('accepted', 'in_progress', 'completed', 'rejected')", name="state"),
+        CheckConstraint("price >= 0", name="price"),
+        CheckConstraint("quantity >= 1", name="quantity"),
+        CheckConstraint("state <> 'completed' OR result <> ''", name="completed_has_result"),
+        CheckConstraint("state <> 'rejected' OR reason <> ''", name="rejected_has_reason"),
+        CheckConstraint("(state IN ('completed', 'rejected')) = (closed_at IS NOT NULL)", name="closed_at"),
+        Index(
+            "uq_orders_open_device",
+            "customer_id",
+            "service_id",
+            "device",
+            unique=True,
+            postgresql_where=text("guarded AND state IN ('accepted', 'in_progress')"),
+        ),
+        Index("ix_orders_device", "device", "customer_id", "service_id", "id", postgresql_where=text("device <> ''")),
+        Index("ix_orders_customer_id", "customer_id", "id"),
+        Index("ix_orders_open", "id", postgresql_where=text("state IN ('accepted', 'in_progress')")),
+        {
+            # Orders are updated a few times and then never again: leave room on the page, vacuum early.
+            "postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}
+        },
+    )
+
+    id: Mapped[Id]
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
+    key_id: Mapped[int | None] = mapped_column(ForeignKey("api_keys.id"))
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"))
+    state: Mapped[str] = mapped_column(server_default="accepted")
+    price: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    quantity: Mapped[int] = mapped_column(Integer)
+    device: Mapped[str]
+    fields: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    reference: Mapped[str] = mapped_column(server_default="")
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    guarded: Mapped[bool]
+    source: Mapped[str]
+    result: Mapped[str | None]
+    reason: Mapped[str | None]
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+    closed_at: Mapped[datetime | None]
+
+    attempts: Mapped[list["Attempt"]] = relationship(lazy="raise", order_by="Attempt.number")
+
+
+class Attempt(Base):
+    """One try to fulfil an order over one route.
+
+    ``due_at`` says when the row wants work; ``lease_by`` and ``lease_until`` say who holds it until when. Writes of a
+    worker that lost its lease change nothing.
+    """
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("order_id", "number"),
+        CheckConstraint(
+            "state IN ('prepared', 'sending', 'placed', 'unclear', 'done', 'failed', 'not_sent', 'refused')",
+            name="state",
+        ),
+        CheckConstraint("state NOT IN ('placed', 'done', 'failed') OR remote_id <> ''", name="has_remote_id"),
+        CheckConstraint("state <> 'sending' OR (lease_by IS NOT NULL AND sent_at IS NOT NULL)", name="sending_leased"),
+        # At most one live attempt per order: what may have been bought is never bought again beside it.
+        Index(
+            "uq_attempts_live",
+            "order_id",
+            unique=True,
+            postgresql_where=text("state IN ('prepared', 'sending', 'placed', 'unclear')"),
+        ),
+        Index(
+            "uq_attempts_remote_id",
+            "supplier_id",
+            "remote_id",
+            unique=True,
+            postgresql_where=text("remote_id IS NOT NULL"),
+        ),
+        Index("ix_attempts_prepared", "supplier_id", "due_at", postgresql_where=text("state = 'prepared'")),
+        Index("ix_attempts_placed", "supplier_id", "due_at", postgresql_where=text("state = 'placed'")),
+        Index("ix_attempts_sending", "lease_until", postgresql_where=text("state = 'sending'")),
+        Index("ix_attempts_unclear", "id", postgresql_where=text("state = 'unclear'")),
+        {"postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}},
+    )
+
+    id: Mapped[Id]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    number: Mapped[int] = mapped_column(Integer)
+    route_id: Mapped[int] = mapped_column(ForeignKey("routes.id"))
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
+    remote_service_id: Mapped[int] = mapped_column(ForeignKey("remote_services.id"))
+    state: Mapped[str] = mapped_column(server_default="prepared")
+    remote_id: Mapped[str | None]
+    cost: Mapped[int | None]
+    due_at: Mapped[Created]
+    lease_by: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    polls: Mapped[int] = mapped_column(Integer, server_default="0")
+    refusal: Mapped[str | None]
+    text: Mapped[str | None]
+    note: Mapped[str | None]
+    created_at: Mapped[Created]
+    sent_at: Mapped[datetime | None]
+    placed_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    place_exchange_id: Mapped[int | None] = mapped_column(ForeignKey("exchanges.id"))
+    report_exchange_id: Mapped[int | None] = mapped_column(ForeignKey("exchanges.id"))
+
+
+class OrderEvent(Base):
+    """One thing that happened to an order or one of its attempts, written with the change itself."""
+
+    __tablename__ = "order_events"
+    __table_args__ = (Index("ix_order_events_order_id", "order_id", "id"),)
+
+    id: Mapped[Id]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempts.id"))
+    kind: Mapped[str]
+    old_state: Mapped[str | None]
+    new_state: Mapped[str | None]
+    actor: Mapped[str]
+    detail: Mapped[str] = mapped_column(server_default="")
+    at: Mapped[Created]

@@ -1,0 +1,112 @@
+"""Rows of our accounts upstream: suppliers, what they sell, the routes to it, and what was said on the wire."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.db import Base, Created, Id
+
+
+class Supplier(Base):
+    """An account of ours upstream. ``config`` holds the open settings, ``sealed`` the secret ones.
+
+    ``state`` is what staff decided; ``paused_until`` is what a machine decided, with its reason, and ends by itself.
+    """
+
+    __tablename__ = "suppliers"
+    __table_args__ = (
+        CheckConstraint("state IN ('active', 'paused')", name="state"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("concurrency BETWEEN 1 AND 64", name="concurrency"),
+    )
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    config: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    config_version: Mapped[int] = mapped_column(server_default="1")
+    currency: Mapped[str] = mapped_column(String(3))
+    state: Mapped[str] = mapped_column(server_default="active")
+    paused_until: Mapped[datetime | None]
+    pause_reason: Mapped[str | None]
+    concurrency: Mapped[int] = mapped_column(Integer, server_default="4")
+    balance: Mapped[int | None]
+    balance_at: Mapped[datetime | None]
+    synced_at: Mapped[datetime | None]
+    created_at: Mapped[Created]
+
+
+class RemoteService(Base):
+    """One row of a supplier's catalogue. ``cost`` is of one piece in micro-units of the supplier's currency; NULL if
+    their price could not be read. ``removed_at`` is set when their list no longer holds it."""
+
+    __tablename__ = "remote_services"
+    __table_args__ = (
+        UniqueConstraint("supplier_id", "remote_id"),
+        CheckConstraint("cost >= 0", name="cost"),
+    )
+
+    id: Mapped[Id]
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
+    remote_id: Mapped[str]
+    name: Mapped[str]
+    group_name: Mapped[str]
+    type: Mapped[str]
+    cost: Mapped[int | None]
+    time: Mapped[str]
+    info: Mapped[str]
+    takes_serial: Mapped[bool]
+    takes_quantity: Mapped[bool]
+    min_quantity: Mapped[int | None] = mapped_column(Integer)
+    max_quantity: Mapped[int | None] = mapped_column(Integer)
+    fields: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    seen_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    created_at: Mapped[Created]
+
+    supplier: Mapped[Supplier] = relationship(lazy="raise")
+
+
+class Route(Base):
+    """A way to fulfil a service: which remote service, and how early it is tried (lowest priority number first)."""
+
+    __tablename__ = "routes"
+    __table_args__ = (
+        UniqueConstraint("service_id", "remote_service_id"),
+        CheckConstraint("state IN ('active', 'paused')", name="state"),
+        Index("ix_routes_remote_service_id", "remote_service_id"),
+    )
+
+    id: Mapped[Id]
+    service_id: Mapped[int] = mapped_column(ForeignKey("services.id"))
+    remote_service_id: Mapped[int] = mapped_column(ForeignKey("remote_services.id"))
+    priority: Mapped[int] = mapped_column(Integer, server_default="100")
+    state: Mapped[str] = mapped_column(server_default="active")
+    paused_until: Mapped[datetime | None]
+    pause_reason: Mapped[str | None]
+    created_at: Mapped[Created]
+
+    remote_service: Mapped[RemoteService] = relationship(lazy="raise")
+
+
+class Exchange(Base):
+    """One request to a supplier and its reply, secrets replaced; kept as evidence for the attempts that point here."""
+
+    __tablename__ = "exchanges"
+    __table_args__ = (Index("ix_exchanges_supplier_id", "supplier_id", text("id DESC")),)
+
+    id: Mapped[Id]
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
+    call: Mapped[str]
+    at: Mapped[datetime]
+    method: Mapped[str]
+    url: Mapped[str]
+    request: Mapped[str]
+    status: Mapped[int | None] = mapped_column(Integer)
+    reply: Mapped[str]
+    milliseconds: Mapped[int] = mapped_column(Integer)
+    error: Mapped[str | None]

@@ -1,0 +1,11 @@
+"""Every table of every noun in one metadata, for the migrations and for tools."""
+
+import app.catalog.tables
+import app.customers.tables
+import app.ledger.tables
+import app.orders.tables
+import app.staff.tables
+import app.suppliers.tables  # noqa: F401  importing the modules fills the metadata
+from app.db import Base
+
+metadata = Base.metadata

@@ -1,0 +1,397 @@
+-- The order path. Only move_orders() changes an order's state; attempts are moved by record_attempts(),
+-- claim_attempts() and sweep_attempts(). The triggers below refuse any move that the table does not name, whoever asks.
+
+CREATE FUNCTION order_move_is_legal(p_old text, p_new text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT (p_old, p_new) IN (
+        ('accepted', 'in_progress'), ('accepted', 'completed'), ('accepted', 'rejected'),
+        ('in_progress', 'completed'), ('in_progress', 'rejected'),
+        ('completed', 'rejected')   -- staff only, with a reversal
+    )
+$$;
+
+CREATE FUNCTION attempt_move_is_legal(p_old text, p_new text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT (p_old, p_new) IN (
+        ('prepared', 'sending'),
+        ('prepared', 'not_sent'),   -- put aside before sending: its route may not be used now
+        ('sending', 'placed'), ('sending', 'done'), ('sending', 'failed'),   -- done, failed: answered at once
+        ('sending', 'not_sent'), ('sending', 'refused'), ('sending', 'unclear'),
+        ('placed', 'done'), ('placed', 'failed'),
+        ('unclear', 'placed'), ('unclear', 'refused')
+    )
+$$;
+
+CREATE FUNCTION guard_order_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT order_move_is_legal(OLD.state, NEW.state) THEN
+        RAISE EXCEPTION 'order %: no way from % to %', OLD.id, OLD.state, NEW.state;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER orders_guard_state BEFORE UPDATE OF state ON orders
+    FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION guard_order_state();
+
+CREATE FUNCTION guard_attempt_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT attempt_move_is_legal(OLD.state, NEW.state) THEN
+        RAISE EXCEPTION 'attempt %: no way from % to %', OLD.id, OLD.state, NEW.state;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER attempts_guard_state BEFORE UPDATE OF state ON attempts
+    FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION guard_attempt_state();
+
+-- Places many orders in one statement: checks the key, the catalogue version, the duplicate guard and the credit, then
+-- charges and creates each order with its first attempt. p_rows: [{n, service, device, quantity, fields, fingerprint
+-- (hex), reference}], n counting from 1. One row comes back for each, or a single row n = 0 that speaks for all:
+--   n = 0: unauthenticated | stale (the rows were validated against another catalogue version)
+--   placed (order_id) | repeated (order_id of the identical order within the window) | duplicate (order_id of the open
+--   one) | no_credit | not_sold | unavailable (sold, but no route could fulfil it without a loss)
+CREATE FUNCTION place_orders(
+    p_key bigint, p_ip inet, p_version bigint, p_window interval, p_source text, p_rows json
+) RETURNS TABLE (n integer, outcome text, order_id bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_customer bigint;
+    v_currency text;
+    v_price_group bigint;
+    v_account bigint;
+    v_available bigint;
+    v_n integer[];
+    v_outcome text[];
+    v_order bigint[];
+    v_price bigint[];
+    v_guarded boolean[];
+    v_wish text[];
+    v_fingerprint text[];
+    v_route bigint[];
+    v_supplier bigint[];
+    v_remote bigint[];
+    v_placed boolean := false;
+    v_twin integer;
+    i integer;
+BEGIN
+    SELECT k.customer_id, k.currency, k.price_group_id INTO v_customer, v_currency, v_price_group
+    FROM usable_key(p_key, p_ip) k;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT 0, 'unauthenticated', NULL::bigint;
+        RETURN;
+    END IF;
+    IF (SELECT version FROM catalog_version WHERE id = 1) <> p_version THEN
+        RETURN QUERY SELECT 0, 'stale', NULL::bigint;
+        RETURN;
+    END IF;
+
+    -- From here on one customer's placings go one after another: what follows sees all that was placed before.
+    SELECT a.id, a.balance + a.credit_limit INTO v_account, v_available
+    FROM accounts a WHERE a.customer_id = v_customer FOR UPDATE;
+
+    -- The laterals keep the plan a chain of index look-ups, however many rows the planner expects.
+    SELECT array_agg(r.n ORDER BY r.n),
+           array_agg(CASE WHEN s.price IS NULL THEN 'not_sold'
+                          WHEN same.id IS NOT NULL THEN 'repeated'
+                          WHEN open.id IS NOT NULL THEN 'duplicate'
+                          WHEN route.route_id IS NULL THEN 'unavailable' END ORDER BY r.n),
+           array_agg(COALESCE(same.id, open.id) ORDER BY r.n),
+           array_agg(s.price * r.quantity ORDER BY r.n),
+           array_agg(s.guarded ORDER BY r.n),
+           array_agg(r.service || ' ' || r.device ORDER BY r.n),
+           array_agg(r.fingerprint ORDER BY r.n),
+           array_agg(route.route_id ORDER BY r.n),
+           array_agg(route.supplier_id ORDER BY r.n),
+           array_agg(route.remote_service_id ORDER BY r.n)
+    INTO v_n, v_outcome, v_order, v_price, v_guarded, v_wish, v_fingerprint, v_route, v_supplier, v_remote
+    FROM json_to_recordset(p_rows) AS r(n integer, service bigint, device text, quantity integer, fingerprint text)
+    LEFT JOIN LATERAL (
+        SELECT price_for(v.id, v_customer, v_price_group, v_currency) AS price,
+               r.device <> '' AND NOT v.allows_duplicates AS guarded
+        FROM services v WHERE v.id = r.service AND v.state = 'active' LIMIT 1
+    ) s ON true
+    LEFT JOIN LATERAL (
+        SELECT f.route_id, f.supplier_id, f.remote_service_id
+        FROM route_facts f
+        WHERE f.service_id = r.service AND f.currency = v_currency AND f.cost <= s.price
+        ORDER BY f.blocked IS NULL DESC, f.priority, f.route_id LIMIT 1
+    ) route ON true
+    LEFT JOIN LATERAL (
+        SELECT o.id FROM orders o
+        WHERE s.guarded AND o.device = r.device AND o.device <> '' AND o.customer_id = v_customer
+          AND o.service_id = r.service AND o.created_at > clock_timestamp() - p_window
+          AND o.fingerprint = decode(r.fingerprint, 'hex')
+        ORDER BY o.id LIMIT 1
+    ) same ON true
+    LEFT JOIN LATERAL (
+        SELECT o.id FROM orders o
+        WHERE s.guarded AND o.device = r.device AND o.device <> '' AND o.customer_id = v_customer
+          AND o.service_id = r.service AND o.state IN ('accepted', 'in_progress')
+        ORDER BY o.id LIMIT 1
+    ) open ON true;
+
+    -- Rows are decided in their order; one that does not fit the credit leaves it to those after it.
+    FOR i IN 1 .. cardinality(v_n) LOOP
+        CONTINUE WHEN v_outcome[i] IS NOT NULL;
+        IF v_guarded[i] AND v_placed THEN
+            SELECT e.j INTO v_twin FROM generate_series(1, i - 1) AS e(j)
+            WHERE v_outcome[e.j] = 'placed' AND v_guarded[e.j] AND v_wish[e.j] = v_wish[i] LIMIT 1;
+            IF FOUND THEN
+                v_order[i] := v_order[v_twin];
+                v_outcome[i] := CASE WHEN v_fingerprint[v_twin] = v_fingerprint[i] THEN 'repeated' ELSE 'duplicate' END;
+                CONTINUE;
+            END IF;
+        END IF;
+        IF v_price[i] > v_available THEN
+            v_outcome[i] := 'no_credit';
+            CONTINUE;
+        END IF;
+        v_available := v_available - v_price[i];
+        v_outcome[i] := 'placed';
+        v_order[i] := nextval('orders_id_seq');
+        v_placed := true;
+    END LOOP;
+
+    IF v_placed THEN
+        INSERT INTO orders (id, customer_id, key_id, service_id, price, currency, quantity, device, fields, reference,
+                            fingerprint, guarded, source)
+        OVERRIDING SYSTEM VALUE
+        SELECT a.order_id, v_customer, p_key, r.service, a.price, v_currency, r.quantity, r.device,
+               COALESCE(r.fields, '{}'), COALESCE(r.reference, ''), decode(r.fingerprint, 'hex'), a.guarded, p_source
+        FROM unnest(v_n, v_outcome, v_order, v_price, v_guarded) AS a(n, outcome, order_id, price, guarded)
+        JOIN json_to_recordset(p_rows) AS r(n integer, service bigint, device text, quantity integer, fields jsonb,
+                                            fingerprint text, reference text) ON r.n = a.n
+        WHERE a.outcome = 'placed';
+
+        INSERT INTO attempts (order_id, number, route_id, supplier_id, remote_service_id)
+        SELECT a.order_id, 1, a.route_id, a.supplier_id, a.remote_id
+        FROM unnest(v_outcome, v_order, v_route, v_supplier, v_remote)
+             AS a(outcome, order_id, route_id, supplier_id, remote_id)
+        WHERE a.outcome = 'placed';
+
+        IF NOT (
+            SELECT ledger_charge(v_account, array_agg(a.order_id), array_agg(a.price))
+            FROM unnest(v_outcome, v_order, v_price) AS a(outcome, order_id, price) WHERE a.outcome = 'placed'
+        ) THEN
+            RAISE EXCEPTION 'account % is not covered although it was locked', v_account;
+        END IF;
+    END IF;
+    RETURN QUERY SELECT * FROM unnest(v_n, v_outcome, v_order);
+END $$;
+
+-- Changes the state of orders: the one place that does. Settles what was completed and refunds what was rejected, in
+-- the same transaction. p_rows: [{order, to, result, reason}]; p_from: states an order may come from.
+-- Returns the orders that moved; an order in another state stays as it is.
+CREATE FUNCTION move_orders(p_rows json, p_from text[], p_actor text) RETURNS bigint[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_moved bigint[];
+    v_completed bigint[];
+    v_rejected bigint[];
+BEGIN
+    PERFORM 1 FROM orders
+    WHERE id IN (SELECT r."order" FROM json_to_recordset(p_rows) AS r("order" bigint))
+    ORDER BY id FOR UPDATE;
+
+    WITH input AS (
+        SELECT r."order" AS id, r."to" AS new_state, r.result, r.reason, o.state AS old_state
+        FROM json_to_recordset(p_rows) AS r("order" bigint, "to" text, result text, reason text)
+        JOIN orders o ON o.id = r."order"
+        WHERE o.state = ANY (p_from) AND order_move_is_legal(o.state, r."to")
+    ), moved AS (
+        UPDATE orders o
+        SET state = i.new_state, result = COALESCE(i.result, o.result), reason = COALESCE(i.reason, o.reason),
+            updated_at = clock_timestamp(),
+            closed_at = CASE WHEN i.new_state IN ('completed', 'rejected') THEN clock_timestamp() END
+        FROM input i WHERE o.id = i.id
+        RETURNING o.id, i.old_state, i.new_state, i.reason
+    ), events AS (
+        INSERT INTO order_events (order_id, kind, old_state, new_state, actor, detail)
+        SELECT id, 'order', old_state, new_state, p_actor, COALESCE(reason, '') FROM moved
+    )
+    SELECT array_agg(id),
+           array_agg(id) FILTER (WHERE new_state = 'completed'),
+           array_agg(id) FILTER (WHERE new_state = 'rejected' AND old_state <> 'completed')
+    INTO v_moved, v_completed, v_rejected
+    FROM moved;
+
+    IF v_completed IS NOT NULL THEN
+        PERFORM ledger_settle(v_completed);
+    END IF;
+    IF v_rejected IS NOT NULL THEN
+        PERFORM ledger_refund(v_rejected);
+    END IF;
+    RETURN COALESCE(v_moved, '{}');
+END $$;
+
+-- Rejects a completed order with a reversal: staff only, reason required. False: it is not completed.
+CREATE FUNCTION reverse_order(p_order bigint, p_staff bigint, p_reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF move_orders(json_build_array(json_build_object('order', p_order, 'to', 'rejected', 'reason', p_reason)),
+                   ARRAY['completed'], 'staff ' || p_staff) = '{}' THEN
+        RETURN false;
+    END IF;
+    PERFORM ledger_reverse(p_order, p_staff, p_reason);
+    RETURN true;
+END $$;
+
+-- Takes due prepared attempts of one supplier: sets those whose route may be used now to sending, leased, with the cost
+-- of this moment; the others come back with the reason in blocked and stay prepared, leased until they are put aside.
+CREATE FUNCTION claim_attempts(p_supplier bigint, p_lease_by text, p_lease interval, p_limit integer)
+RETURNS TABLE (attempt_id bigint, order_id bigint, service_id bigint, number integer, route_id bigint, remote_id text,
+               remote_type text, device text, quantity integer, fields jsonb, price bigint, currency text,
+               blocked text, blocked_seconds double precision, tried bigint[])
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH due AS (
+        SELECT a.id FROM attempts a
+        WHERE a.state = 'prepared' AND a.supplier_id = p_supplier AND a.due_at <= clock_timestamp()
+        ORDER BY a.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ), facts AS (
+        SELECT a.id, a.order_id, a.number, a.route_id, o.service_id, o.device, o.quantity, o.fields, o.price,
+               o.currency, m.remote_id, m.type, f.cost * o.quantity AS cost,
+               CASE WHEN o.state NOT IN ('accepted', 'in_progress') THEN 'the order is closed'
+                    WHEN f.blocked IS NOT NULL THEN f.blocked
+                    WHEN f.currency <> o.currency THEN 'the supplier''s currency is not the order''s'
+                    WHEN f.cost * o.quantity > o.price THEN 'the supplier''s price is above the price sold'
+               END AS blocked,
+               extract(epoch FROM f.blocked_until - clock_timestamp())::double precision AS blocked_seconds,
+               (SELECT array_agg(t.route_id) FROM attempts t WHERE t.order_id = a.order_id) AS tried
+        FROM due JOIN attempts a USING (id)
+        JOIN orders o ON o.id = a.order_id
+        JOIN remote_services m ON m.id = a.remote_service_id
+        JOIN route_facts f ON f.route_id = a.route_id
+    ), claimed AS (
+        UPDATE attempts a
+        SET state = CASE WHEN f.blocked IS NULL THEN 'sending' ELSE a.state END,
+            cost = CASE WHEN f.blocked IS NULL THEN f.cost ELSE a.cost END,
+            sent_at = CASE WHEN f.blocked IS NULL THEN clock_timestamp() END,
+            lease_by = p_lease_by, lease_until = clock_timestamp() + p_lease,
+            -- Out of the way of the next claim; a blocked one whose worker dies comes due again by itself.
+            due_at = clock_timestamp() + p_lease
+        FROM facts f WHERE a.id = f.id
+        RETURNING a.id
+    )
+    SELECT f.id, f.order_id, f.service_id, f.number, f.route_id, f.remote_id, f.type, f.device, f.quantity, f.fields,
+           f.price, f.currency::text, f.blocked, f.blocked_seconds, f.tried
+    FROM facts f JOIN claimed c ON c.id = f.id ORDER BY f.id;
+END $$;
+
+-- Takes placed attempts of one supplier that are due to be asked after; pushing due_at forward is the lease.
+CREATE FUNCTION claim_polls(p_supplier bigint, p_lease_by text, p_lease interval, p_limit integer)
+RETURNS TABLE (attempt_id bigint, order_id bigint, service_id bigint, number integer, route_id bigint, remote_id text,
+               polls integer, age_seconds double precision, tried bigint[])
+LANGUAGE sql AS $$
+    UPDATE attempts a
+    SET lease_by = p_lease_by, lease_until = clock_timestamp() + p_lease, due_at = clock_timestamp() + p_lease
+    FROM orders o
+    WHERE o.id = a.order_id AND a.id IN (
+        SELECT d.id FROM attempts d
+        WHERE d.state = 'placed' AND d.supplier_id = p_supplier AND d.due_at <= clock_timestamp()
+        ORDER BY d.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    )
+    RETURNING a.id, a.order_id, o.service_id, a.number, a.route_id, a.remote_id, a.polls,
+              extract(epoch FROM clock_timestamp() - a.placed_at)::double precision,
+              (SELECT array_agg(t.route_id) FROM attempts t WHERE t.order_id = a.order_id)
+$$;
+
+-- Writes what became of attempts, and of their orders with them. p_rows: [{attempt, from, to, remote_id, cost, refusal,
+-- text, note, due (seconds), place_exchange, report_exchange, order_to, result, reason, next_route, next_due
+-- (seconds)}]. A row counts only while the attempt is in state "from" and its lease is p_lease_by's (NULL: nobody's), so
+-- that the late word of a worker that lost its lease changes nothing. Returns the attempts written.
+CREATE FUNCTION record_attempts(p_lease_by text, p_actor text, p_rows json) RETURNS bigint[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_written bigint[];
+    v_moves json;
+BEGIN
+    WITH input AS (
+        SELECT * FROM json_to_recordset(p_rows) AS r(
+            attempt bigint, "from" text, "to" text, remote_id text, cost bigint, refusal text, text text, note text,
+            due double precision, place_exchange bigint, report_exchange bigint)
+    ), written AS (
+        UPDATE attempts a
+        SET state = i."to", remote_id = COALESCE(i.remote_id, a.remote_id), cost = COALESCE(i.cost, a.cost),
+            refusal = i.refusal, text = COALESCE(i.text, a.text), note = COALESCE(i.note, a.note),
+            lease_by = NULL, lease_until = NULL,
+            due_at = clock_timestamp() + make_interval(secs => COALESCE(i.due, 0)),
+            polls = a.polls + CASE WHEN i."from" = 'placed' THEN 1 ELSE 0 END,
+            placed_at = CASE WHEN i."from" IN ('sending', 'unclear') AND i."to" IN ('placed', 'done', 'failed')
+                             THEN clock_timestamp() ELSE a.placed_at END,
+            closed_at = CASE WHEN i."to" IN ('done', 'failed', 'not_sent', 'refused') THEN clock_timestamp() END,
+            place_exchange_id = COALESCE(i.place_exchange, a.place_exchange_id),
+            report_exchange_id = COALESCE(i.report_exchange, a.report_exchange_id)
+        FROM input i
+        WHERE a.id = i.attempt AND a.state = i."from" AND a.lease_by IS NOT DISTINCT FROM p_lease_by
+        RETURNING a.id, a.order_id, i."from" AS old_state, a.state AS new_state, i.text, i.note
+    ), events AS (
+        INSERT INTO order_events (order_id, attempt_id, kind, old_state, new_state, actor, detail)
+        SELECT order_id, id, 'attempt', old_state, new_state, p_actor, concat_ws(' | ', left(text, 500), note)
+        FROM written WHERE old_state <> new_state
+    )
+    SELECT array_agg(id) INTO v_written FROM written;
+    IF v_written IS NULL THEN
+        RETURN '{}';
+    END IF;
+
+    SELECT json_agg(json_build_object('order', a.order_id, 'to', r.order_to, 'result', r.result, 'reason', r.reason))
+    INTO v_moves
+    FROM json_to_recordset(p_rows) AS r(attempt bigint, order_to text, result text, reason text)
+    JOIN attempts a ON a.id = r.attempt
+    WHERE r.attempt = ANY (v_written) AND r.order_to IS NOT NULL;
+    IF v_moves IS NOT NULL THEN
+        PERFORM move_orders(v_moves, ARRAY['accepted', 'in_progress'], p_actor);
+    END IF;
+
+    INSERT INTO attempts (order_id, number, route_id, supplier_id, remote_service_id, due_at)
+    SELECT a.order_id, (SELECT max(t.number) + 1 FROM attempts t WHERE t.order_id = a.order_id),
+           f.route_id, f.supplier_id, f.remote_service_id,
+           clock_timestamp() + make_interval(secs => COALESCE(r.next_due, 0))
+    FROM json_to_recordset(p_rows) AS r(attempt bigint, next_route bigint, next_due double precision)
+    JOIN attempts a ON a.id = r.attempt
+    JOIN orders o ON o.id = a.order_id AND o.state IN ('accepted', 'in_progress')
+    JOIN route_facts f ON f.route_id = r.next_route
+    WHERE r.attempt = ANY (v_written);
+    RETURN v_written;
+END $$;
+
+-- Puts leased rows off without changing their state: [{attempt, due (seconds), note}].
+CREATE FUNCTION postpone_attempts(p_lease_by text, p_rows json) RETURNS integer
+LANGUAGE sql AS $$
+    WITH put_off AS (
+        UPDATE attempts a
+        SET due_at = clock_timestamp() + make_interval(secs => r.due), lease_by = NULL, lease_until = NULL,
+            polls = a.polls + CASE WHEN a.state = 'placed' THEN 1 ELSE 0 END, note = COALESCE(r.note, a.note)
+        FROM json_to_recordset(p_rows) AS r(attempt bigint, due double precision, note text)
+        WHERE a.id = r.attempt AND a.lease_by = p_lease_by AND a.state IN ('prepared', 'placed')
+        RETURNING 1
+    )
+    SELECT count(*)::integer FROM put_off
+$$;
+
+-- A send whose worker is gone may have arrived: it becomes unclear, never "again". The customer sees it in process.
+CREATE FUNCTION sweep_attempts() RETURNS bigint[]
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_orphans bigint[];
+    v_moves json;
+BEGIN
+    WITH orphans AS (
+        SELECT id FROM attempts WHERE state = 'sending' AND lease_until < clock_timestamp()
+        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ), moved AS (
+        UPDATE attempts a SET state = 'unclear', text = 'The worker ended before it could record the answer.',
+               lease_by = NULL, lease_until = NULL
+        FROM orphans o WHERE a.id = o.id
+        RETURNING a.id, a.order_id, a.text
+    ), events AS (
+        INSERT INTO order_events (order_id, attempt_id, kind, old_state, new_state, actor, detail)
+        SELECT order_id, id, 'attempt', 'sending', 'unclear', 'sweep', text FROM moved
+    )
+    SELECT array_agg(id), json_agg(json_build_object('order', order_id, 'to', 'in_progress'))
+    INTO v_orphans, v_moves FROM moved;
+    IF v_moves IS NOT NULL THEN
+        PERFORM move_orders(v_moves, ARRAY['accepted'], 'sweep');
+    END IF;
+    RETURN COALESCE(v_orphans, '{}');
+END $$;
