@@ -13,7 +13,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.connectors.errors import Refused, RefusalReason, Unclear, Unsupported
+from app.connectors.errors import RefusalReason, Refused, Unclear, Unsupported
 from app.connectors.http import SupplierHttp
 from app.money import Money
 
@@ -24,7 +24,8 @@ class ConnectorConfig(BaseModel):
     Secrets are ``SecretStr``: they are sealed at rest and never come back out of the API.
     """
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    # The input is hidden in errors, because it may be a secret in the wrong place.
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
 
     base_url: str = Field(
         min_length=8,
@@ -32,6 +33,13 @@ class ConnectorConfig(BaseModel):
         pattern=r"^https?://",
         title="Base URL",
         description="The site's root or the full endpoint as the supplier prints it; both are accepted.",
+    )
+    read_seconds: int = Field(
+        default=60,
+        ge=1,
+        le=300,
+        title="Patience",
+        description="How many seconds a reply may take. Too short a time makes orders unclear, not faster.",
     )
 
 
@@ -141,10 +149,10 @@ class Connector(ABC, Generic[ConfigT]):
 
     title: ClassVar[str]
     config_type: ClassVar[type[ConnectorConfig]]
-    check_batch: ClassVar[int] = 1
-    """How many orders one ``check`` may carry."""
-    place_batch: ClassVar[int] = 1
-    """How many orders one ``place_many`` may carry; 1 means that only ``place`` exists."""
+    check_batch: int = 1
+    """How many orders one ``check`` may carry; ask the instance, which may know that this supplier takes fewer."""
+    place_batch: int = 1
+    """How many orders one ``place_many`` may carry; 1 means that only ``place`` exists. Ask the instance, as above."""
     refusals: ClassVar[Mapping[str, RefusalReason]] = {}
     """Phrases in their error texts (lower case) and what they mean; the first that occurs decides."""
 
@@ -170,13 +178,18 @@ class Connector(ABC, Generic[ConfigT]):
     async def place_many(self, requests: Sequence[PlaceRequest]) -> Mapping[str, Placed | Refused | Unclear]:
         """Order up to ``place_batch`` at once; the outcome of each by its ``reference``.
 
-        A reference that is missing from the answer is unclear. An exception speaks for all of them.
+        A reference that is missing from the answer is unclear. An exception speaks for all of them. ``Unsupported`` is
+        proof that nothing was bought: this supplier has no bulk call, the instance has lowered its ``place_batch`` to
+        1, and each order may be sent by ``place``.
         """
         raise Unsupported("no bulk placing")
 
     @abstractmethod
     async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:
-        """Return a report for each of at most ``check_batch`` orders that the supplier said anything about."""
+        """Return a report for each of at most ``check_batch`` orders that the supplier said anything about.
+
+        ``Unsupported`` for more than one: no bulk call there, ``check_batch`` is 1 from now on; ask again one by one.
+        """
 
     async def find(self, request: PlaceRequest) -> Placed | None:
         """Look whether a lost order arrived after all; None if it provably did not."""
