@@ -15,9 +15,9 @@ WHOLE_CURRENCIES = frozenset({"CLP", "COP", "IDR", "IQD", "IRR", "JPY", "KRW", "
 _SYMBOLS = {"US$": "USD", "€": "EUR", "£": "GBP", "₹": "INR", "₫": "VND", "₺": "TRY", "৳": "BDT"}
 _CODE = re.compile(r"(?<![A-Za-z])([A-Z]{3})(?![A-Za-z])")
 _DECORATION = re.compile(r"[A-Za-z]{2,4}\$?|[$€£₹₫₺৳¥₦]|\s|\u00a0")
-_PLAIN = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d{1,2})?")
-_GROUPED = re.compile(r"-?\d{1,3}(?P<group>[.,'])\d{3}(?:(?P=group)\d{3})*(?:(?!(?P=group))[.,]\d+)?")
-_COMMA_DECIMAL = re.compile(r"-?\d+,(\d{1,2}|\d{4,})")
+_PLAIN = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d{1,2})?", re.ASCII)
+_GROUPED = re.compile(r"-?[1-9]\d{0,2}(?P<group>[.,'])\d{3}(?:(?P=group)\d{3})*(?:(?!(?P=group))[.,]\d+)?", re.ASCII)
+_COMMA_DECIMAL = re.compile(r"-?\d+,(\d{1,2}|\d{4,})", re.ASCII)
 
 
 def read_currency(*texts: object) -> str:

@@ -134,7 +134,8 @@ def outcome(row: object, remote_service: str, classify: Callable[[str], RefusalR
         if word == "error" and not set(_ids_in(envelope.body, remote_service)):
             return refuse(error_text(dict(envelope.body)), classify)
         if word != "success":
-            return Unclear("the reply is not in the supplier's format")
+            said = clean(text_of(envelope.body.get("message")), 200)
+            return Unclear(f"the reply is not in the supplier's format{said and ': '}{said}")
     if len(found) == 1:
         return Placed(found.pop())
     return Unclear("success with several order ids" if found else "success without an order id")

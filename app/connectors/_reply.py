@@ -1,6 +1,7 @@
 """A supplier's reply as text, and its JSON however much dirt lies around it."""
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,9 +82,12 @@ def decode(body: bytes) -> str:
 def find_json(text: str) -> Any:
     """Return the one JSON object or array in ``text``, or None if there is none or more than one.
 
-    Each opening bracket is tried in turn, because notices before the value hold brackets of their own. What follows
-    the value may not hold another brace: two values in a row contradict each other.
+    Each opening bracket is tried in turn, because notices before the value have brackets of their own ("[8]",
+    "{main}"). What follows the value may not hold another brace: two values in a row contradict each other. A whole HTML page is
+    no JSON, whatever its scripts hold.
     """
+    if _PAGE.match(text):
+        return None
     start = -1
     for _ in range(MAX_STARTS):
         start = _next_bracket(text, start + 1)
@@ -93,9 +97,16 @@ def find_json(text: str) -> Any:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
-        if text.find("{", end) < 0:
+        if _says_something(value):
+            return value if text.find("{", end) < 0 else None
+        if not text[:start].strip() and not text[end:].strip():
             return value
     return None
+
+
+def _says_something(value: Any) -> bool:
+    """Whether this can be a reply, and not a bracket in a notice."""
+    return bool(value) and (isinstance(value, dict) or any(isinstance(item, dict | list) for item in value))
 
 
 def _next_bracket(text: str, start: int) -> int:
@@ -111,6 +122,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+_PAGE = re.compile(r"\s*<(!doctype|html|head)\b", re.IGNORECASE)
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 

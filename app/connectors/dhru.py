@@ -80,6 +80,7 @@ class DhruConnector(Connector[DhruConfig]):
         "bot protection": RefusalReason.BLOCKED,
         "cloudflare": RefusalReason.BLOCKED,
         "forbidden": RefusalReason.BLOCKED,
+        "access denied": RefusalReason.BLOCKED,
         # "You are calling this API too frequently!…"; a site in maintenance wants the same: later.
         "too frequently": RefusalReason.THROTTLED,
         "too many": RefusalReason.THROTTLED,
@@ -173,7 +174,11 @@ class DhruConnector(Connector[DhruConfig]):
             "placeimeiorderbulk", {request.reference: _order(request, upper=False) for request in requests}, buys=True
         )
         devices = [request.device for request in requests]
-        by_device = {request.device: request.reference for request in requests if devices.count(request.device) == 1}
+        by_device = {
+            request.device: request.reference
+            for request in requests
+            if request.device and devices.count(request.device) == 1
+        }
         found: dict[str, Placed | Refused | Unclear] = {}
         for reference, row in rows(value, by_reference, lambda row: by_device.get(text_of(row.get("imei")), "")):
             result = outcome(row, by_reference[reference].remote_id, self.refusal)
@@ -247,6 +252,10 @@ class DhruConnector(Connector[DhruConfig]):
         if (text := envelope.only_error()) is not None:
             raise Refused(self.refusal(text), text)
         if envelope.success is None:
+            message = error_text(envelope.body.get("message"))
+            if self.refusal(message) in _ABOUT_US:
+                # A firewall that answers in JSON: {"message": "Access denied by Imunify360 bot-protection…"}
+                raise Refused(self.refusal(message), message)
             raise Unclear("the reply is not in the supplier's format")
 
     def _raise_whole_error(self, value: object, *, lone: bool) -> None:

@@ -1,0 +1,1 @@
+"""The outside, faked: suppliers and sockets that misbehave on demand."""
