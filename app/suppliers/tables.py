@@ -64,7 +64,6 @@ class RemoteService(Base):
     min_quantity: Mapped[int | None] = mapped_column(Integer)
     max_quantity: Mapped[int | None] = mapped_column(Integer)
     fields: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    seen_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
     created_at: Mapped[Created]
 

@@ -233,12 +233,19 @@ BEGIN
     RETURN true;
 END $$;
 
+-- The routes whose suppliers gave this order a definite no; what was only a matter of the moment is not among them.
+CREATE FUNCTION refused_routes(p_order bigint) RETURNS bigint[] LANGUAGE sql STABLE AS $$
+    SELECT COALESCE(array_agg(route_id), '{}') FROM attempts
+    WHERE order_id = p_order
+      AND (state = 'failed' OR refusal IN ('bad_input', 'duplicate', 'service_off', 'other'))
+$$;
+
 -- Takes due prepared attempts of one supplier: sets those whose route may be used now to sending, leased, with the cost
 -- of this moment; the others come back with the reason in blocked and stay prepared, leased until they are put aside.
 CREATE FUNCTION claim_attempts(p_supplier bigint, p_lease_by text, p_lease interval, p_limit integer)
 RETURNS TABLE (attempt_id bigint, order_id bigint, service_id bigint, number integer, route_id bigint, remote_id text,
-               remote_type text, device text, quantity integer, fields jsonb, price bigint, currency text,
-               blocked text, blocked_seconds double precision, tried bigint[])
+               remote_type text, remote_fields jsonb, device text, quantity integer, fields jsonb, price bigint, currency text,
+               blocked text, blocked_seconds double precision, refused_routes bigint[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -249,14 +256,14 @@ BEGIN
         ORDER BY a.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
     ), facts AS (
         SELECT a.id, a.order_id, a.number, a.route_id, o.service_id, o.device, o.quantity, o.fields, o.price,
-               o.currency, m.remote_id, m.type, f.cost * o.quantity AS cost,
+               o.currency, m.remote_id, m.type, m.fields AS remote_fields, f.cost * o.quantity AS cost,
                CASE WHEN o.state NOT IN ('accepted', 'in_progress') THEN 'the order is closed'
                     WHEN f.blocked IS NOT NULL THEN f.blocked
                     WHEN f.currency <> o.currency THEN 'the supplier''s currency is not the order''s'
                     WHEN f.cost * o.quantity > o.price THEN 'the supplier''s price is above the price sold'
                END AS blocked,
                extract(epoch FROM f.blocked_until - clock_timestamp())::double precision AS blocked_seconds,
-               (SELECT array_agg(t.route_id) FROM attempts t WHERE t.order_id = a.order_id) AS tried
+               refused_routes(a.order_id) AS refused
         FROM due JOIN attempts a USING (id)
         JOIN orders o ON o.id = a.order_id
         JOIN remote_services m ON m.id = a.remote_service_id
@@ -272,15 +279,15 @@ BEGIN
         FROM facts f WHERE a.id = f.id
         RETURNING a.id
     )
-    SELECT f.id, f.order_id, f.service_id, f.number, f.route_id, f.remote_id, f.type, f.device, f.quantity, f.fields,
-           f.price, f.currency::text, f.blocked, f.blocked_seconds, f.tried
+    SELECT f.id, f.order_id, f.service_id, f.number, f.route_id, f.remote_id, f.type, f.remote_fields, f.device, f.quantity,
+           f.fields, f.price, f.currency::text, f.blocked, f.blocked_seconds, f.refused
     FROM facts f JOIN claimed c ON c.id = f.id ORDER BY f.id;
 END $$;
 
 -- Takes placed attempts of one supplier that are due to be asked after; pushing due_at forward is the lease.
 CREATE FUNCTION claim_polls(p_supplier bigint, p_lease_by text, p_lease interval, p_limit integer)
 RETURNS TABLE (attempt_id bigint, order_id bigint, service_id bigint, number integer, route_id bigint, remote_id text,
-               polls integer, age_seconds double precision, tried bigint[])
+               polls integer, age_seconds double precision)
 LANGUAGE sql AS $$
     UPDATE attempts a
     SET lease_by = p_lease_by, lease_until = clock_timestamp() + p_lease, due_at = clock_timestamp() + p_lease
@@ -291,8 +298,7 @@ LANGUAGE sql AS $$
         ORDER BY d.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
     )
     RETURNING a.id, a.order_id, o.service_id, a.number, a.route_id, a.remote_id, a.polls,
-              extract(epoch FROM clock_timestamp() - a.placed_at)::double precision,
-              (SELECT array_agg(t.route_id) FROM attempts t WHERE t.order_id = a.order_id)
+              extract(epoch FROM clock_timestamp() - a.placed_at)::double precision
 $$;
 
 -- Writes what became of attempts, and of their orders with them. p_rows: [{attempt, from, to, remote_id, cost, refusal,

@@ -138,7 +138,6 @@ def upgrade() -> None:
         sa.Column("min_quantity", sa.Integer(), nullable=True),
         sa.Column("max_quantity", sa.Integer(), nullable=True),
         sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("cost >= 0", name=op.f("ck_remote_services_cost")),

@@ -1,0 +1,180 @@
+"""Attempts as the worker handles them: claimed with a lease, written back in sets, swept when their worker is gone."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from psycopg.errors import UniqueViolation
+
+from app.connectors.base import ServiceType
+from app.db import Connection
+from app.orders.states import AttemptState, OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedAttempt:
+    """A prepared attempt that this worker holds. It is in state sending, unless ``blocked`` says why it may not be
+    sent now; ``blocked_seconds`` when that ends by itself, None if it does not."""
+
+    attempt_id: int
+    order_id: int
+    service_id: int
+    number: int
+    route_id: int
+    remote_id: str
+    remote_type: ServiceType
+    remote_fields: list[dict[str, Any]]
+    device: str
+    quantity: int
+    fields: dict[str, str]
+    price: int
+    currency: str
+    blocked: str | None
+    blocked_seconds: float | None
+    refused_routes: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPoll:
+    """A placed attempt that this worker holds in order to ask after it; ``age_seconds`` since it was placed."""
+
+    attempt_id: int
+    order_id: int
+    service_id: int
+    number: int
+    route_id: int
+    remote_id: str
+    polls: int
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What became of one attempt, and of its order with it. ``due`` and ``next_due`` are seconds from now.
+
+    ``next_route`` prepares a further attempt over that route. See ``record_attempts`` in the migrations.
+    """
+
+    attempt: int
+    old: AttemptState
+    new: AttemptState
+    remote_id: str | None = None
+    cost: int | None = None
+    refusal: str | None = None
+    text: str | None = None
+    note: str | None = None
+    due: float = 0
+    place_exchange: int | None = None
+    report_exchange: int | None = None
+    order_to: OrderState | None = None
+    result: str | None = None
+    reason: str | None = None
+    next_route: int | None = None
+    next_due: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A claimed attempt that stays as it is until ``due`` seconds from now; ``note`` is for staff."""
+
+    attempt: int
+    due: float
+    note: str | None = None
+
+
+async def claim(
+    conn: Connection, supplier_id: int, *, lease_by: str, lease_seconds: float, limit: int
+) -> list[ClaimedAttempt]:
+    """Take up to ``limit`` due attempts of a supplier; when this returns they are written down as being sent."""
+    cursor = await conn.execute(
+        "SELECT * FROM claim_attempts(%s, %s, make_interval(secs => %s), %s)",
+        (supplier_id, lease_by, lease_seconds, limit),
+    )
+    return [ClaimedAttempt(**row) for row in await cursor.fetchall()]
+
+
+async def claim_polls(
+    conn: Connection, supplier_id: int, *, lease_by: str, lease_seconds: float, limit: int
+) -> list[ClaimedPoll]:
+    """Take up to ``limit`` placed attempts of a supplier that are due to be asked after."""
+    cursor = await conn.execute(
+        "SELECT * FROM claim_polls(%s, %s, make_interval(secs => %s), %s)",
+        (supplier_id, lease_by, lease_seconds, limit),
+    )
+    return [ClaimedPoll(**row) for row in await cursor.fetchall()]
+
+
+async def record(conn: Connection, writes: Sequence[Write], *, lease_by: str | None, actor: str) -> set[int]:
+    """Write what became of attempts and their orders, with the money; return the attempts that were written.
+
+    An attempt that is no longer in its old state or no longer leased by ``lease_by`` stays as it is. A supplier's id
+    that another attempt of theirs holds already proves nothing, so that attempt becomes unclear instead. ``conn`` is
+    inside a transaction.
+    """
+    if not writes:
+        return set()
+    try:
+        async with conn.transaction():
+            return await _record(conn, writes, lease_by, actor)
+    except UniqueViolation as error:
+        if error.diag.constraint_name != "uq_attempts_remote_id":
+            raise
+    written: set[int] = set()
+    for write in writes:
+        try:
+            async with conn.transaction():
+                written |= await _record(conn, [write], lease_by, actor)
+        except UniqueViolation as error:
+            if error.diag.constraint_name != "uq_attempts_remote_id":
+                raise
+            written |= await _record(conn, [_not_theirs(write)], lease_by, actor)
+    return written
+
+
+def _not_theirs(write: Write) -> Write:
+    note = f"The supplier answered with id {write.remote_id}, which is that of another order."
+    return Write(
+        write.attempt,
+        write.old,
+        AttemptState.UNCLEAR,
+        text=write.text,
+        note=note,
+        place_exchange=write.place_exchange,
+        order_to=OrderState.IN_PROGRESS,
+    )
+
+
+async def _record(conn: Connection, writes: Sequence[Write], lease_by: str | None, actor: str) -> set[int]:
+    cursor = await conn.execute(
+        "SELECT record_attempts(%s, %s, %s::json) AS written",
+        (lease_by, actor, orjson.dumps([_row(write) for write in writes]).decode()),
+    )
+    row = await cursor.fetchone()
+    return set(row["written"]) if row else set()
+
+
+def _row(write: Write) -> dict[str, Any]:
+    row = asdict(write)
+    row["from"], row["to"] = row.pop("old"), row.pop("new")
+    return {key: clean(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+def clean(text: str) -> str:
+    """Return ``text`` without what Postgres cannot keep: NUL and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+async def postpone(conn: Connection, rows: Sequence[Postponed], *, lease_by: str) -> None:
+    """Give claimed attempts back unchanged, to come due again later."""
+    if rows:
+        payload = orjson.dumps(
+            [{"attempt": row.attempt, "due": row.due, "note": clean(row.note) if row.note else None} for row in rows]
+        ).decode()
+        await conn.execute("SELECT postpone_attempts(%s, %s::json)", (lease_by, payload))
+
+
+async def sweep(conn: Connection) -> list[int]:
+    """Turn sends whose lease ran out into unclear attempts; return their ids."""
+    row = await (await conn.execute("SELECT sweep_attempts() AS ids")).fetchone()
+    return list(row["ids"]) if row else []

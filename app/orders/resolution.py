@@ -1,0 +1,102 @@
+"""What staff decide about orders: an unclear attempt resolved, an open order rejected, a completed one reversed."""
+
+import orjson
+
+from app.db import Connection
+from app.errors import Conflict, Invalid, NotFound
+from app.orders import policy
+from app.orders.attempts import ClaimedAttempt, Write, clean, record
+from app.orders.states import AttemptState, OrderState
+from app.suppliers.service import route_facts
+
+_UNCLEAR = """
+SELECT a.id AS attempt_id, a.order_id, o.service_id, a.number, a.route_id, m.remote_id, m.type AS remote_type,
+       m.fields AS remote_fields, o.device, o.quantity, o.fields, o.price, o.currency, NULL AS blocked,
+       NULL::double precision AS blocked_seconds, refused_routes(a.order_id) AS refused_routes, a.state
+FROM attempts a JOIN orders o ON o.id = a.order_id JOIN remote_services m ON m.id = a.remote_service_id
+WHERE a.id = %s FOR UPDATE OF a
+"""
+
+
+async def resolve_attempt(
+    conn: Connection, attempt_id: int, *, found: bool, remote_id: str | None, staff_id: int
+) -> None:
+    """Say what a person found out about an unclear attempt; ``conn`` is inside a transaction.
+
+    Found: the supplier has it under ``remote_id`` and the poller asks after it. Not found: proof that nothing was
+    bought, so the order takes the next route, or is rejected and refunded. Raises NotFound, Conflict if the attempt is
+    not unclear or the id is another attempt's, Invalid if found without an id.
+    """
+    row = await (await conn.execute(_UNCLEAR, (attempt_id,))).fetchone()
+    if row is None:
+        raise NotFound("There is no such attempt.")
+    if row.pop("state") != AttemptState.UNCLEAR:
+        raise Conflict("Only an unclear attempt can be resolved.")
+    actor = f"staff {staff_id}"
+    if not found:
+        claim = ClaimedAttempt(**row)
+        routes = await route_facts(conn, [claim.service_id])
+        write = policy.not_there(claim, policy.NOT_TAKEN, routes[claim.service_id])
+    else:
+        remote_id = clean((remote_id or "").strip())
+        if not remote_id:
+            raise Invalid("The supplier's order id is needed.", field="remote_id")
+        cursor = await conn.execute(
+            "SELECT 1 FROM attempts WHERE remote_id = %s AND id <> %s"
+            " AND supplier_id = (SELECT supplier_id FROM attempts WHERE id = %s)",
+            (remote_id, attempt_id, attempt_id),
+        )
+        if await cursor.fetchone():
+            raise Conflict("That id is another order's at this supplier.", field="remote_id")
+        write = Write(
+            attempt_id,
+            AttemptState.UNCLEAR,
+            AttemptState.PLACED,
+            remote_id=remote_id,
+            order_to=OrderState.IN_PROGRESS,
+        )
+    if not await record(conn, [write], lease_by=None, actor=actor):
+        raise Conflict("The attempt was changed by somebody else; look again.")
+
+
+async def reject_order(conn: Connection, order_id: int, *, reason: str, staff_id: int) -> None:
+    """Close an open order unserved and refund it; ``conn`` is inside a transaction.
+
+    Refused with Conflict while an attempt is being sent, with a supplier or unclear: it may have been bought, and money
+    goes back only on proof. Raises NotFound and Invalid.
+    """
+    reason = clean(reason.strip())
+    if not reason:
+        raise Invalid("The customer needs a reason.", field="reason")
+    cursor = await conn.execute("SELECT state FROM orders WHERE id = %s FOR UPDATE", (order_id,))
+    if await cursor.fetchone() is None:
+        raise NotFound("There is no such order.")
+    cursor = await conn.execute(
+        "SELECT id, state FROM attempts WHERE order_id = %s AND state IN ('prepared', 'sending', 'placed', 'unclear')"
+        " FOR UPDATE",
+        (order_id,),
+    )
+    live = await cursor.fetchone()
+    if live is not None and live["state"] != AttemptState.PREPARED:
+        raise Conflict("A supplier has this order, or may have it; resolve that first.")
+    rows = orjson.dumps([{"order": order_id, "to": "rejected", "reason": reason}]).decode()
+    cursor = await conn.execute(
+        "SELECT move_orders(%s::json, ARRAY['accepted', 'in_progress'], %s) AS moved", (rows, f"staff {staff_id}")
+    )
+    moved = await cursor.fetchone()
+    if not moved or not moved["moved"]:
+        raise Conflict("The order is closed already.")
+
+
+async def reverse_order(conn: Connection, order_id: int, *, reason: str, staff_id: int) -> None:
+    """Reject a completed order and give the money back from sales, once, with a reason.
+
+    Raises Conflict if the order is not completed, Invalid without a reason.
+    """
+    reason = clean(reason.strip())
+    if not reason:
+        raise Invalid("A reversal needs a reason.", field="reason")
+    cursor = await conn.execute("SELECT reverse_order(%s, %s, %s) AS done", (order_id, staff_id, reason))
+    row = await cursor.fetchone()
+    if row is None or not row["done"]:
+        raise Conflict("Only a completed order can be reversed.")

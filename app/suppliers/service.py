@@ -1,0 +1,219 @@
+"""Our accounts upstream: adding them, reaching them through their connector, pausing them, keeping the evidence."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr, ValidationError
+
+from app.connectors import registry
+from app.connectors.base import Connector
+from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear
+from app.connectors.http import Exchange
+from app.db import Connection
+from app.errors import Conflict, Invalid, NotFound
+from app.money import Money
+from app.sealing import Sealer
+from app.suppliers.routing import RouteFacts
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierAccount:
+    """What is needed to reach a supplier: its kind and its configuration, still sealed."""
+
+    id: int
+    name: str
+    kind: str
+    config: dict[str, Any]
+    sealed: bytes
+    config_version: int
+    currency: str
+    concurrency: int
+
+
+async def add(
+    conn: Connection, sealer: Sealer, *, name: str, kind: str, config: Mapping[str, object], currency: str
+) -> int:
+    """Add a supplier account and return its id; the config's secrets are sealed.
+
+    Raises Invalid for an unknown kind or a config that the kind does not take, Conflict for a name that is taken.
+    """
+    name = name.strip()
+    if not name or len(name) > 200:
+        raise Invalid("A name has 1 to 200 characters.", field="name")
+    open_part, secret_part = _split(kind, config)
+    try:
+        async with conn.transaction():
+            cursor = await conn.execute(
+                "INSERT INTO suppliers (name, kind, config, sealed, currency) VALUES (%s, %s, %s, %s, %s) RETURNING id",
+                (name, kind, Jsonb(open_part), sealer.seal(orjson.dumps(secret_part).decode()), currency),
+            )
+            row = await cursor.fetchone()
+    except UniqueViolation as error:
+        raise Conflict("A supplier of this name exists.", field="name") from error
+    assert row is not None  # noqa: S101  INSERT ... RETURNING returns its row
+    return int(row["id"])
+
+
+def _split(kind: str, config: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+    """Check a config against its kind; return its open and its secret part."""
+    try:
+        checked = registry.kinds()[kind].config_type.model_validate(config)
+    except KeyError as error:
+        raise Invalid(f"There is no such kind; there are: {', '.join(registry.kinds())}.", field="kind") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Invalid(f"config.{where}: {first['msg']}", field=f"config.{where}") from error
+    names = registry.secret_names(kind)
+    open_part = checked.model_dump(mode="json", exclude=set(names))
+    secret_part = {
+        name: value.get_secret_value() for name in names if isinstance(value := getattr(checked, name), SecretStr)
+    }
+    return open_part, secret_part
+
+
+_ACCOUNT = "SELECT id, name, kind, config, sealed, config_version, currency, concurrency FROM suppliers"
+
+
+async def get(conn: Connection, supplier_id: int) -> SupplierAccount:
+    """Return one supplier account; NotFound if there is none."""
+    row = await (await conn.execute(f"{_ACCOUNT} WHERE id = %s", (supplier_id,))).fetchone()
+    if row is None:
+        raise NotFound("There is no such supplier.")
+    return SupplierAccount(**row)
+
+
+def connect(account: SupplierAccount, sealer: Sealer) -> Connector[Any]:
+    """Return a connector for the account; close it with ``await connector.http.aclose()``."""
+    return registry.build(account.kind, {**account.config, **orjson.loads(sealer.open(account.sealed))})
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingSupplier:
+    """A supplier with due work, as of now."""
+
+    account: SupplierAccount
+    sends: bool
+    polls: bool
+
+
+async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
+    """Return the suppliers whose attempts want to be sent or asked after now."""
+    cursor = await conn.execute(
+        "SELECT * FROM (SELECT id, name, kind, config, sealed, config_version, currency, concurrency,"
+        " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'prepared'"
+        "         AND a.due_at <= clock_timestamp()) AS sends,"
+        " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'placed'"
+        "         AND a.due_at <= clock_timestamp()) AS polls"
+        " FROM suppliers s) w WHERE sends OR polls ORDER BY id"
+    )
+    rows = await cursor.fetchall()
+    return [
+        WorkingSupplier(sends=row.pop("sends"), polls=row.pop("polls"), account=SupplierAccount(**row)) for row in rows
+    ]
+
+
+async def pause(conn: Connection, supplier_id: int, *, seconds: int, reason: str) -> None:
+    """Leave a supplier alone for a while; a longer pause that is on already stays."""
+    await conn.execute(
+        "UPDATE suppliers SET paused_until = clock_timestamp() + make_interval(secs => %s), pause_reason = %s"
+        " WHERE id = %s AND COALESCE(paused_until, '-infinity') < clock_timestamp() + make_interval(secs => %s)",
+        (seconds, reason, supplier_id, seconds),
+    )
+
+
+async def pause_route(conn: Connection, route_id: int, *, seconds: int, reason: str) -> None:
+    """Leave a route alone for a while; a longer pause that is on already stays."""
+    await conn.execute(
+        "UPDATE routes SET paused_until = clock_timestamp() + make_interval(secs => %s), pause_reason = %s"
+        " WHERE id = %s AND COALESCE(paused_until, '-infinity') < clock_timestamp() + make_interval(secs => %s)",
+        (seconds, reason, route_id, seconds),
+    )
+
+
+async def route_facts(conn: Connection, service_ids: Iterable[int]) -> dict[int, list[RouteFacts]]:
+    """Return the routes of each service as they stand now."""
+    facts: dict[int, list[RouteFacts]] = {service_id: [] for service_id in service_ids}
+    if not facts:
+        return facts
+    cursor = await conn.execute(
+        "SELECT route_id, service_id, priority, cost, currency, blocked,"
+        " extract(epoch FROM blocked_until - clock_timestamp())::double precision AS blocked_seconds"
+        " FROM route_facts WHERE service_id = ANY (%s)",
+        (list(facts),),
+    )
+    for row in await cursor.fetchall():
+        facts[row["service_id"]].append(RouteFacts(**row))
+    return facts
+
+
+async def keep_exchanges(conn: Connection, supplier_id: int, call: str, exchanges: Sequence[Exchange]) -> int | None:
+    """Keep what was said on the wire as evidence; return the id of the last exchange, None if there was none."""
+    kept: int | None = None
+    for exchange in exchanges:
+        cursor = await conn.execute(
+            "INSERT INTO exchanges (supplier_id, call, at, method, url, request, status, reply, milliseconds, error)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            (
+                supplier_id,
+                call,
+                exchange.at,
+                exchange.method,
+                _text(exchange.url),
+                _text(exchange.request),
+                exchange.status,
+                _text(exchange.reply),
+                exchange.milliseconds,
+                _text(exchange.error) or None,
+            ),
+        )
+        row = await cursor.fetchone()
+        kept = row["id"] if row else None
+    return kept
+
+
+def _text(value: str) -> str:
+    return value.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a test of a supplier account found: ``ok`` or not, one sentence why, and what it holds and offers."""
+
+    ok: bool
+    diagnosis: str
+    balance: Money | None
+    services: int | None
+
+
+async def diagnose(connector: Connector[Any]) -> Diagnosis:
+    """Ask the supplier for balance and catalogue and say in one sentence how that went. Buys nothing."""
+    balance: Money | None = None
+    try:
+        balance = await connector.balance()
+        services = len(await connector.catalog())
+    except NotSent as error:
+        return Diagnosis(False, f"The supplier cannot be reached: {error.text}", balance, None)
+    except Refused as error:
+        hint = {
+            RefusalReason.BAD_CREDENTIALS: "The supplier does not accept these credentials",
+            RefusalReason.BLOCKED: "The supplier blocks us (ask them to allow this server's address)",
+            RefusalReason.THROTTLED: "The supplier asks us to slow down",
+        }.get(error.reason, "The supplier refused")
+        return Diagnosis(False, f"{hint}: {error.text}", balance, None)
+    except Unclear as error:
+        return Diagnosis(False, f"The answer is not this protocol's: {error.text}", balance, None)
+    held = f"balance {balance}, " if balance else ""
+    return Diagnosis(True, f"Works: {held}{services} services.", balance, services)
+
+
+async def store_balance(conn: Connection, supplier_id: int, balance: Money) -> None:
+    """Write down what our account there holds, and in which currency its prices are."""
+    await conn.execute(
+        "UPDATE suppliers SET balance = %s, currency = %s, balance_at = now() WHERE id = %s",
+        (balance.amount, balance.currency, supplier_id),
+    )

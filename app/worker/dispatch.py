@@ -1,0 +1,124 @@
+"""Sends due attempts to their supplier: claimed and committed first, recorded in one transaction afterwards."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from app.connectors.base import Connector, Placed, PlaceRequest
+from app.connectors.errors import NotSent, Refused, Unclear, Unsupported
+from app.db import Connection, Database
+from app.orders import policy
+from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, record
+from app.orders.policy import PlaceOutcome
+from app.suppliers.service import SupplierAccount, keep_exchanges, pause, pause_route, route_facts
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """One supplier as a worker sends to it."""
+
+    db: Database
+    account: SupplierAccount
+    connector: Connector[Any]
+    lease_by: str
+
+    async def put_aside(self, claims: Sequence[ClaimedAttempt]) -> None:
+        """Move claimed attempts that may not be sent now to their next route, or let them wait."""
+        async with self.db.transaction() as conn:
+            routes = await route_facts(conn, {claim.service_id for claim in claims})
+            steps = [policy.aside(claim, routes[claim.service_id]) for claim in claims]
+            waiting = [step for step in steps if isinstance(step, Postponed)]
+            moving = [step for step in steps if isinstance(step, Write)]
+            await postpone(conn, waiting, lease_by=self.lease_by)
+            await record(conn, moving, lease_by=self.lease_by, actor="worker")
+        for claim in claims:
+            log.info("attempt set aside", attempt_id=claim.attempt_id, order_id=claim.order_id, why=claim.blocked)
+
+    async def send(self, claims: Sequence[ClaimedAttempt]) -> None:
+        """Place one call's worth of attempts, all in state sending, and record how each ended."""
+        with self.connector.http.recording() as exchanges:
+            outcomes = await self._place(claims)
+        async with self.db.transaction() as conn:
+            exchange = await keep_exchanges(conn, self.account.id, "place", exchanges)
+            writes = await self._decide(conn, claims, outcomes, exchange)
+            written = await record(conn, writes, lease_by=self.lease_by, actor="worker")
+        for claim in claims:
+            outcome = outcomes[claim.attempt_id]
+            log.info(
+                "attempt sent",
+                attempt_id=claim.attempt_id,
+                order_id=claim.order_id,
+                supplier_id=self.account.id,
+                outcome=type(outcome).__name__,
+                recorded=claim.attempt_id in written,
+            )
+
+    async def _decide(
+        self,
+        conn: Connection,
+        claims: Sequence[ClaimedAttempt],
+        outcomes: Mapping[int, PlaceOutcome],
+        exchange: int | None,
+    ) -> list[Write]:
+        for claim in claims:
+            wanted = policy.pause_after(outcomes[claim.attempt_id])
+            if wanted is None:
+                continue
+            if wanted.target == "supplier":
+                await pause(conn, self.account.id, seconds=wanted.seconds, reason=wanted.reason)
+            else:
+                await pause_route(conn, claim.route_id, seconds=wanted.seconds, reason=wanted.reason)
+        undecided = {claim.service_id for claim in claims if policy.needs_route(outcomes[claim.attempt_id])}
+        routes = await route_facts(conn, undecided)
+        return [
+            policy.after_place(
+                claim, outcomes[claim.attempt_id], routes.get(claim.service_id, ()), place_exchange=exchange
+            )
+            for claim in claims
+        ]
+
+    async def _place(self, claims: Sequence[ClaimedAttempt]) -> dict[int, PlaceOutcome]:
+        """Make the one call; every claim has an outcome, and doubt is ``Unclear``."""
+        if len(claims) == 1:
+            return {claims[0].attempt_id: await self._place_one(claims[0])}
+        try:
+            answers = await self.connector.place_many([_request(claim) for claim in claims])
+        except (NotSent, Refused, Unclear, Unsupported) as error:
+            return dict.fromkeys((claim.attempt_id for claim in claims), error)
+        except Exception as error:
+            log.exception("the connector broke", supplier_id=self.account.id)
+            return dict.fromkeys((claim.attempt_id for claim in claims), _bug(error))
+        missing = Unclear("The supplier's bulk answer does not mention this order.")
+        return {claim.attempt_id: answers.get(str(claim.attempt_id), missing) for claim in claims}
+
+    async def _place_one(self, claim: ClaimedAttempt) -> PlaceOutcome:
+        try:
+            placed: Placed = await self.connector.place(_request(claim))
+        except (NotSent, Refused, Unclear) as error:
+            return error
+        except Exception as error:
+            log.exception("the connector broke", supplier_id=self.account.id, attempt_id=claim.attempt_id)
+            return _bug(error)
+        return placed
+
+
+def _bug(error: Exception) -> Unclear:
+    return Unclear(f"The connector broke ({type(error).__name__}); the order may have been sent.")
+
+
+def _request(claim: ClaimedAttempt) -> PlaceRequest:
+    # A supplier's own spelling of a field is sent back byte for byte, whatever blanks or case ours has.
+    theirs = {field["name"].strip().lower(): field["name"] for field in claim.remote_fields}
+    fields = {theirs.get(name.strip().lower(), name): value for name, value in claim.fields.items()}
+    return PlaceRequest(
+        reference=str(claim.attempt_id),
+        remote_id=claim.remote_id,
+        type=claim.remote_type,
+        device=claim.device,
+        quantity=claim.quantity,
+        fields=fields,
+    )

@@ -1,0 +1,91 @@
+"""Periodic side jobs on the same Postgres: catalogues and balances of suppliers. Never the order path."""
+
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import procrastinate
+import structlog
+from procrastinate.exceptions import AlreadyEnqueued
+
+from app.connectors.errors import ConnectorError
+from app.db import Database
+from app.sealing import Sealer
+from app.suppliers.service import connect, get, store_balance
+from app.suppliers.sync import sync
+
+log = structlog.get_logger()
+
+STALLED_SECONDS = 600
+
+_SYNC_DUE: LiteralString = (
+    "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(synced_at, '-infinity') < now() - %s"
+)
+_BALANCE_DUE: LiteralString = (
+    "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(balance_at, '-infinity') < now() - %s"
+)
+
+
+def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minutes: int) -> procrastinate.App:
+    """Return the side-job engine with its tasks; open it, then ``run_worker_async``.
+
+    Each task may run twice without harm, so one that a dead worker left behind is simply tried again.
+    """
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=db.conninfo, min_size=1, max_size=4))
+
+    @app.task(name="sync_catalog")
+    async def sync_catalog(supplier_id: int) -> None:
+        async with db.pool.connection() as conn:
+            account = await get(conn, supplier_id)
+        connector = connect(account, sealer)
+        try:
+            result = await sync(db, connector, supplier_id)
+        except ConnectorError as error:
+            # The next reading is minutes away; what we know stays, and staff see the age of it.
+            log.warning("catalogue not read", supplier_id=supplier_id, error=error.text)
+        else:
+            log.info("catalogue read", supplier_id=supplier_id, added=result.added, changed=result.changed)
+        finally:
+            await connector.http.aclose()
+
+    @app.task(name="read_balance")
+    async def read_balance(supplier_id: int) -> None:
+        async with db.pool.connection() as conn:
+            account = await get(conn, supplier_id)
+        connector = connect(account, sealer)
+        try:
+            balance = await connector.balance()
+        except ConnectorError as error:
+            log.warning("balance not read", supplier_id=supplier_id, error=error.text)
+            return
+        finally:
+            await connector.http.aclose()
+        if balance is not None:
+            async with db.pool.connection() as conn:
+                await store_balance(conn, supplier_id, balance)
+
+    async def defer_due(task: Any, due: LiteralString, minutes: int) -> None:
+        async with db.pool.connection() as conn:
+            rows = await (await conn.execute(due, (timedelta(minutes=minutes),))).fetchall()
+        for row in rows:
+            lock = f"{task.name}-{row['id']}"
+            try:
+                await task.configure(queueing_lock=lock, lock=lock).defer_async(supplier_id=row["id"])
+            except AlreadyEnqueued:
+                continue
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="defer_due_readings", queueing_lock="defer_due_readings", pass_context=False)
+    async def defer_due_readings(timestamp: int) -> None:
+        del timestamp  # when the cron line was due; what is due is read from the rows
+        await defer_due(sync_catalog, _SYNC_DUE, sync_minutes)
+        await defer_due(read_balance, _BALANCE_DUE, balance_minutes)
+
+    @app.periodic(cron="*/5 * * * *")
+    @app.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=False)
+    async def retry_stalled(timestamp: int) -> None:
+        del timestamp
+        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+            log.warning("a side job is tried again", task=job.task_name, job_id=job.id)
+            await app.job_manager.retry_job(job)
+
+    return app

@@ -1,0 +1,163 @@
+"""One worker process: looks for due rows, keeps every supplier busy within its limits, sweeps, and ends cleanly.
+
+Postgres is the coordinator: any number of these may run on any number of machines. A slot is held before anything is
+claimed, so that what is claimed is sent at once and a lease covers one call.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Coroutine
+from typing import Any
+
+import psycopg
+import structlog
+
+from app.connectors.base import Connector
+from app.db import Database
+from app.orders.attempts import claim, claim_polls, sweep
+from app.sealing import Sealer
+from app.suppliers.service import WorkingSupplier, with_due_work
+from app.worker.dispatch import Sender
+from app.worker.poll import Asker
+from app.worker.supplies import Connectors
+from app.worker.wake import listen
+
+SWEEP_SECONDS = 5.0
+LEASE_MARGIN_SECONDS = 30.0
+GRACE_SECONDS = 150.0
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Runs the order path until told to stop."""
+
+    def __init__(self, db: Database, sealer: Sealer, *, tick_seconds: float, lease_seconds: float) -> None:
+        self._db = db
+        self._tick = tick_seconds
+        self._lease = lease_seconds
+        self._connectors = Connectors(sealer)
+        self._name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._stopping = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._sends: dict[int, int] = {}
+        self._asks: dict[int, int] = {}
+
+    def stop(self) -> None:
+        """Claim nothing more and end when the calls in flight have ended."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until ``stop``; then wait for the calls in flight, so that their outcome is recorded."""
+        log.info("worker started", worker=self._name)
+        helpers = [
+            asyncio.create_task(listen(self._db.conninfo, self._wake)),
+            asyncio.create_task(self._sweep_for_ever()),
+        ]
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._round()
+                except psycopg.Error:
+                    log.exception("the database does not answer")
+                try:
+                    async with asyncio.timeout(self._tick):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+                self._wake.clear()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            if self._calls:
+                await asyncio.wait(self._calls, timeout=GRACE_SECONDS)
+            await self._connectors.aclose()
+            log.info("worker stopped", worker=self._name)
+
+    async def _round(self) -> None:
+        async with self._db.pool.connection() as conn:
+            suppliers = await with_due_work(conn)
+        for supplier in suppliers:
+            try:
+                connector = await self._connectors.get(supplier.account)
+            except ValueError as error:
+                log.error(
+                    "a supplier's configuration cannot be used", supplier_id=supplier.account.id, error=str(error)
+                )
+                continue
+            if supplier.sends:
+                await self._start_sends(supplier, connector)
+            if supplier.polls:
+                await self._start_asks(supplier, connector)
+
+    async def _start_sends(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
+        account = supplier.account
+        free = account.concurrency - self._sends.get(account.id, 0)
+        if free <= 0:
+            return
+        batch = connector.place_batch
+        async with self._db.pool.connection() as conn:
+            claims = await claim(
+                conn,
+                account.id,
+                lease_by=self._name,
+                lease_seconds=max(self._lease, connector.http.longest_seconds + LEASE_MARGIN_SECONDS),
+                limit=free * batch,
+            )
+        sender = Sender(self._db, account, connector, self._name)
+        blocked = [one for one in claims if one.blocked is not None]
+        if blocked:
+            await sender.put_aside(blocked)
+        sendable = [one for one in claims if one.blocked is None]
+        for start in range(0, len(sendable), batch):
+            self._start(sender.send(sendable[start : start + batch]), self._sends, account.id)
+
+    async def _start_asks(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
+        account = supplier.account
+        free = account.concurrency - self._asks.get(account.id, 0)
+        if free <= 0:
+            return
+        batch = connector.check_batch
+        async with self._db.pool.connection() as conn:
+            polls = await claim_polls(
+                conn,
+                account.id,
+                lease_by=self._name,
+                lease_seconds=max(self._lease, connector.http.longest_seconds + LEASE_MARGIN_SECONDS),
+                limit=free * batch,
+            )
+        asker = Asker(self._db, account, connector, self._name)
+        for start in range(0, len(polls), batch):
+            self._start(asker.ask(polls[start : start + batch]), self._asks, account.id)
+
+    def _start(self, call: Coroutine[Any, Any, None], running: dict[int, int], supplier_id: int) -> None:
+        running[supplier_id] = running.get(supplier_id, 0) + 1
+
+        async def run() -> None:
+            try:
+                await call
+            except Exception:
+                # The lease ends by itself: a send becomes unclear, a poll comes due again.
+                log.exception("a call's outcome could not be recorded", supplier_id=supplier_id)
+            finally:
+                running[supplier_id] -= 1
+                self._wake.set()
+
+        task = asyncio.create_task(run())
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                async with self._db.pool.connection() as conn:
+                    for attempt_id in await sweep(conn):
+                        log.warning("an orphaned send is unclear", attempt_id=attempt_id)
+            except psycopg.Error:
+                log.exception("the sweep failed")
+            await asyncio.sleep(SWEEP_SECONDS)

@@ -1,0 +1,81 @@
+"""A real Postgres for every test: one template database migrated once, one clone per test, real commits.
+
+``TEST_DATABASE_URL`` names a server to use (its user may create databases); unset, an embedded one is started in a
+temporary folder, one for each test process.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy.engine import make_url
+
+from app import embedded
+from app.db import Database
+from app.migrate import migrate
+from app.sealing import Sealer
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of a database on the server under test, from which others can be created."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield make_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="trunkline-test-"))
+    try:
+        # Crashes of the machine are not what these tests are about, so their disk need not keep up.
+        with embedded.start(folder / "postgres", fsync=False) as postgres:
+            yield postgres.url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(server: str, statement: str, name: str, *more: str) -> None:
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(sql.SQL(statement).format(*(sql.Identifier(word) for word in (name, *more))))
+
+
+def _url(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """The name of a migrated database that nobody is connected to."""
+    name = f"trunkline_template_{secrets.token_hex(4)}"
+    _run(server, "CREATE DATABASE {}", name)
+    migrate(_url(server, name))
+    yield name
+    _run(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def conninfo(server: str, template: str) -> Iterator[str]:
+    """The URL of this test's own migrated database."""
+    name = f"trunkline_test_{secrets.token_hex(6)}"
+    _run(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    yield _url(server, name)
+    _run(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+async def db(conninfo: str) -> AsyncIterator[Database]:
+    """This test's own database, opened."""
+    database = Database(conninfo, pool_size=10)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    """Seals and hashes with a key of this test run."""
+    return Sealer(["a test key that protects nothing but tests"])
