@@ -4,7 +4,6 @@ import contextlib
 import importlib.metadata
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,7 +68,9 @@ def _readable_copy(folder: Path, home: Path) -> Path:
         raise EmbeddedError(f"the user that PostgreSQL would run as cannot run {folder / 'postgres'}")
     copy = home / f"binaries-{importlib.metadata.version(_WHEEL)}"
     if not copy.exists():
-        draft = Path(tempfile.mkdtemp(prefix="binaries-draft-", dir=home))
+        draft = home / "binaries-draft"
+        shutil.rmtree(draft, ignore_errors=True)  # what an interrupted attempt left
+        draft.mkdir()
         for part in _WHEEL_PARTS:
             shutil.copytree(site / part, draft / part, symlinks=True)
         for path in (draft, *draft.rglob("*")):

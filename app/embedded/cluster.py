@@ -7,7 +7,6 @@ import secrets
 import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,26 +71,24 @@ class Cluster:
         draft.mkdir(mode=0o700)
         self.account.own(draft)
         password = secrets.token_urlsafe(24)
-        with tempfile.NamedTemporaryFile("w", dir=self.home, prefix="password-") as handed_over:  # mode 0600
-            handed_over.write(password)
-            handed_over.flush()
-            self.account.own(Path(handed_over.name))
-            command: Command = [binaries / "initdb", "--pgdata", draft, "--username", _USER]
-            command += ["--pwfile", handed_over.name, "--auth", "scram-sha-256"]
-            command += ["--encoding", "UTF8", "--data-checksums", "--no-instructions"]
-            if major_version(binaries) >= 17:
-                # PostgreSQL's own C.UTF-8 sorts the same on every machine, whatever its C library.
-                command += ["--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
-            else:
-                command += ["--locale", "C.UTF-8"]
-            done = self.account.run([*command, *([] if fsync else ["--no-sync"])], self.home)
+        handed_over = self.home / "password-draft"
+        _write_private(handed_over, password)
+        self.account.own(handed_over)
+        command: Command = [binaries / "initdb", "--pgdata", draft, "--username", _USER]
+        command += ["--pwfile", handed_over, "--auth", "scram-sha-256"]
+        command += ["--encoding", "UTF8", "--data-checksums", "--no-instructions"]
+        if major_version(binaries) >= 17:
+            # PostgreSQL's own C.UTF-8 sorts the same on every machine, whatever its C library.
+            command += ["--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
+        else:
+            command += ["--locale", "C.UTF-8"]
+        done = self.account.run([*command, *([] if fsync else ["--no-sync"])], self.home)
+        handed_over.unlink()
         if done.returncode != 0:
             raise EmbeddedError(f"initdb failed: {done.stderr.strip()[-1000:]}")
         with (draft / "postgresql.conf").open("a") as file:
             file.write("\ninclude 'trunkline.conf'  # written anew at every start\n")
-        descriptor = os.open(self.home / "password", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(password + "\n")
+        _write_private(self.home / "password", password)
         draft.rename(self.data)
 
     def attach(self) -> bool:
@@ -195,6 +192,12 @@ class Cluster:
                 time.sleep(0.02)
             else:
                 return True
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
 
 
 def _free_port(preferred: int) -> int:
