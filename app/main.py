@@ -1,0 +1,107 @@
+"""Puts the HTTP server together: the faces, what they share, health, and the order of starting and stopping."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from app import logs
+from app.admin import AdminDeps, admin_router, install_error_handlers
+from app.api.dhru.endpoint import Door, dhru_routes
+from app.catalog.snapshot import CatalogCache
+from app.db import Database
+from app.migrate import newest
+from app.redis import Limiter
+from app.settings import Settings, load_settings
+from app.worker.wake import Bell
+
+log = structlog.get_logger()
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """Return the server as an ASGI app; its lifespan opens and closes the database."""
+    db = Database(settings.database_conninfo, pool_size=settings.database_pool_size)
+    sealer = settings.sealer()
+    limiter = Limiter(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    bell = Bell(settings.database_conninfo)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await db.open()
+        ringing = asyncio.create_task(bell.run())
+        try:
+            yield
+        finally:
+            ringing.cancel()
+            await asyncio.gather(ringing, return_exceptions=True)
+            await limiter.aclose()
+            await db.close()
+
+    app = FastAPI(
+        title="Trunkline",
+        summary="A DHRU-compatible supplier aggregator.",
+        version="0.1.0",
+        lifespan=lifespan,
+        # A redirected POST loses its body in most clients; every path we answer is answered where it is.
+        redirect_slashes=False,
+    )
+    app.state.db = db
+    app.router.routes.extend(
+        dhru_routes(
+            Door(
+                db=db,
+                sealer=sealer,
+                catalog=CatalogCache(db),
+                limit=limiter.hit,
+                placed=bell.ring,
+                requests_per_minute=settings.dhru_requests_per_minute,
+                duplicate_window_seconds=settings.duplicate_window_seconds,
+                max_body_bytes=settings.max_body_bytes,
+            )
+        )
+    )
+    app.include_router(admin_router(AdminDeps(db=db, sealer=sealer, currency=settings.currency)))
+    install_error_handlers(app)
+
+    @app.get("/healthz", tags=["health"], summary="Whether this process answers")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get(
+        "/readyz",
+        tags=["health"],
+        summary="Whether this process can do its work",
+        responses={503: {"description": "The database is away or its schema is not the one this code expects."}},
+    )
+    async def readyz() -> JSONResponse:
+        problem = await _unready(db)
+        if problem is not None:
+            return JSONResponse({"status": "not ready", "problem": problem}, status_code=503)
+        return JSONResponse({"status": "ready"})
+
+    return app
+
+
+async def _unready(db: Database) -> str | None:
+    """Return why the process cannot work, None if it can."""
+    try:
+        async with asyncio.timeout(3), db.pool.connection() as conn:
+            row = await (await conn.execute("SELECT version_num FROM alembic_version")).fetchone()
+    except (DatabaseError, PoolTimeout, TimeoutError) as error:
+        log.warning("not ready", error=type(error).__name__)
+        return "the database does not answer, or was never migrated"
+    if row is None or row["version_num"] != newest():
+        return "the database's schema is not the one this code expects; run the migrations"
+    return None
+
+
+def from_environment() -> FastAPI:
+    """Return the server as the environment describes it; what each server process calls."""
+    settings = load_settings()
+    logs.configure(settings.log_level, as_json=settings.logs_as_json)
+    return build_app(settings)
