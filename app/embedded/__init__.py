@@ -133,7 +133,9 @@ def _cluster(data_dir: Path) -> Cluster:
 def _ensure_database(cluster: Cluster) -> None:
     with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
         if connection.execute("SELECT FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone() is None:
-            connection.execute(f"CREATE DATABASE {_DATABASE}".encode())
+            # A starter that was killed may have left this very statement running.
+            with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                connection.execute(f"CREATE DATABASE {_DATABASE}".encode())
 
 
 @contextlib.contextmanager
