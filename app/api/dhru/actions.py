@@ -1,0 +1,141 @@
+"""The table of actions with every alias in use, and those that are not about orders."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.api.dhru import ordering, replies
+from app.api.dhru.call import Call
+from app.api.dhru.inputs import service_of, single_row
+from app.api.dhru.replies import Refusal, Reply
+from app.api.dhru.service_list import clean_name, custom_fields, custom_input, quantities
+from app.catalog.snapshot import prices_for
+from app.money import format_amount
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What answers an action. ``checks_key``: its own statement does; ``is_status``: clients poll it."""
+
+    name: str
+    answer: Callable[[Call], Awaitable[Reply | bytes]]
+    checks_key: bool = False
+    is_status: bool = False
+
+
+async def account_info(call: Call) -> Reply:
+    """Answer accountinfo in both spellings; credit is what may be spent, credit limit included."""
+    identity = call.identity
+    credit = format_amount(identity.balance + identity.credit_limit)
+    account = {"credit": credit, "creditraw": credit, "mail": identity.email, "currency": identity.currency}
+    return replies.success({"message": "Your Accout Info", "AccoutInfo": account, "AccountInfo": account})
+
+
+async def service_list(call: Call) -> bytes:
+    """Answer imeiservicelist with every service that is sold to the caller."""
+    catalog = await call.door.catalog.at_least(call.identity.catalog_version)
+    return await call.lists.get(catalog, call.identity, call.dialect, call.envelope.form)
+
+
+async def service_details(call: Call) -> Reply:
+    """Answer getimeiservicedetails, whose keys are in lower case."""
+    row = single_row(call.envelope.content(), call.envelope.flat)
+    identity = call.identity
+    catalog = await call.door.catalog.at_least(identity.catalog_version)
+    async with call.door.db.pool.connection() as conn:
+        prices = await prices_for(
+            conn,
+            customer_id=identity.customer_id,
+            price_group_id=identity.price_group_id,
+            currency=identity.currency,
+        )
+    try:
+        service = service_of(row, catalog)
+    except Refusal:
+        service = None
+    if service is None or service.id not in prices:
+        raise Refusal("NoResultFound", "There is no such service.")
+    custom = custom_input(service)
+    _, least, most = quantities(service)
+    details: dict[str, Any] = {
+        "service_name": clean_name(service.name),
+        "credit": format_amount(prices[service.id]),
+        "id": service.id,
+        "time": service.time,
+        "info": service.info,
+        "assigned_model": "",
+        "assigned_provider": "",
+        "assigned_brand": "",
+        "minqnt": least,
+        "maxqnt": most,
+        "imei_single": "1",
+        "imei_bulk": "1",
+        "imei_custom": "0" if custom is None else "1",
+        "imei_custom_name": "" if custom is None else custom["customname"],
+        "reqredfield": {field["fieldname"]: field for field in custom_fields(service)},
+    }
+    return {"ID": str(service.id), **replies.success({"MESSAGE": "Service Details", "LIST": details})}
+
+
+def empty_list(message: str) -> Callable[[Call], Awaitable[Reply]]:
+    """Return an action whose list has nothing in it yet."""
+
+    async def answer(_: Call) -> Reply:
+        return replies.success({"MESSAGE": message, "LIST": []})
+
+    return answer
+
+
+async def place_file(_: Call) -> Reply:
+    """Refuse placefileorder: file services are not sold here."""
+    raise Refusal("Service Not Active", "File services are not offered here.")
+
+
+def _aliases(action: Action, *names: str) -> dict[str, Action]:
+    return dict.fromkeys((action.name, *names), action)
+
+
+ACTIONS: Mapping[str, Action] = {
+    **_aliases(Action("accountinfo", account_info), "getbalance", "balance"),
+    **_aliases(
+        Action("imeiservicelist", service_list),
+        "servicelist",
+        "getservices",
+        "getallservicesandgroups",
+        "serverservicelist",
+        "serverlist",
+        "remoteservicelist",
+        "creditservicelist",
+    ),
+    **_aliases(Action("fileservicelist", empty_list("File Service List")), "filelist"),
+    **_aliases(
+        Action("placeimeiorder", ordering.place_one, checks_key=True),
+        "placeorder",
+        "placeserverorder",
+        "placeremoteorder",
+        "placecreditorder",
+    ),
+    **_aliases(Action("placeimeiorderbulk", ordering.place_bulk, checks_key=True), "placeorderbulk"),
+    **_aliases(Action("placebulkorder", ordering.place_bulk_theme, checks_key=True)),
+    **_aliases(
+        Action("getimeiorder", ordering.status_one, checks_key=True, is_status=True),
+        "getorder",
+        "orderstatus",
+        "getserverorder",
+        "getremoteorder",
+        "getstatus",
+        "getdetail",
+        "getfileorder",
+    ),
+    **_aliases(
+        Action("getimeiorderbulk", ordering.status_bulk, checks_key=True, is_status=True),
+        "getorderbulk",
+        "orderstatusbulk",
+        "getserverorderbulk",
+    ),
+    **_aliases(Action("placefileorder", place_file)),
+    **_aliases(Action("getimeiservicedetails", service_details)),
+    **_aliases(Action("modellist", empty_list("Model List"))),
+    **_aliases(Action("providerlist", empty_list("Provider List"))),
+    **_aliases(Action("meplist", empty_list("MEP List"))),
+}

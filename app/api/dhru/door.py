@@ -1,0 +1,27 @@
+"""What the door needs from the rest of the program, and what one call carries through it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.catalog.snapshot import CatalogCache
+from app.db import Database
+from app.sealing import Sealer
+
+
+@dataclass(frozen=True)
+class Door:
+    """Everything the DHRU door is given.
+
+    ``limit(key, per_minute)`` counts a request and says whether it may pass; ``placed()`` is called after a commit that
+    placed something, to wake the workers. ``requests_per_minute`` (0: no limit) goes for keys without a limit of their
+    own.
+    """
+
+    db: Database
+    sealer: Sealer
+    catalog: CatalogCache
+    limit: Callable[[str, int], Awaitable[bool]]
+    placed: Callable[[], None]
+    requests_per_minute: int
+    duplicate_window_seconds: int
+    max_body_bytes: int

@@ -1,0 +1,182 @@
+"""The service list as panels import it: rendered once per catalogue version and price list, served as bytes.
+
+One service object serves all clients, which is why its keys stand in this order: StockUnlocks takes everything before
+``Requires.Reference`` for the service and everything behind it for another, others need the dotted keys to be "None".
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.api.dhru import render, replies
+from app.catalog.snapshot import Catalog, Field, Group, Service, prices_for
+from app.connectors.base import FieldType, ServiceType
+from app.customers.service import Identity
+from app.db import Database
+from app.money import format_amount
+
+CACHE_BYTES = 64 * 1024 * 1024
+
+TYPE_NAMES: Mapping[ServiceType, tuple[str, str]] = {
+    ServiceType.IMEI: ("IMEI", "0"),
+    ServiceType.SERVER: ("SERVER", "1"),
+    ServiceType.REMOTE: ("REMOTE", "2"),
+}
+"""What SERVICETYPE and SERVER say. Files are sold by other actions and are not in this list."""
+
+_NOT_REQUIRED = {
+    f"Requires.{name}": "None"
+    for name in ("Network", "Mobile", "Provider", "PIN", "KBH", "MEP", "PRD", "Type", "Locks", "SN", "SecRO")
+}
+_FIELD_TYPES = {FieldType.CHECKBOX: "tickbox", FieldType.DATE: "datepicker", FieldType.TIME: "time"}
+_DEVICE_INPUTS = {"serial": "Serial Number", "imei_or_serial": "IMEI or Serial Number"}
+
+
+def build_list(catalog: Catalog, prices: Mapping[int, int], dialect: str) -> replies.Reply:
+    """Return the reply to imeiservicelist: the services that have a price here (micro-units), in display order."""
+    groups: dict[str, Any] = {}
+    for group in catalog.groups:
+        for kind, services in _by_type(group, prices):
+            name = clean_name(group.name)
+            # A group has one GROUPTYPE; one that mixes them is shown as several.
+            for candidate in (name, f"{name} ({kind})", f"{name} ({kind} {group.id})"):
+                if candidate not in groups:
+                    groups[candidate] = {
+                        "GROUPNAME": candidate,
+                        "GROUPTYPE": kind,
+                        "SERVICES": {str(service.id): _service(service, prices[service.id]) for service in services},
+                    }
+                    break
+    return {**replies.success({"MESSAGE": "IMEI Service List", "LIST": groups}), "apiversion": dialect}
+
+
+def clean_name(text: str) -> str:
+    """Return a name without what breaks importing clients: double quotes, line breaks."""
+    return " ".join(text.replace('"', "\u201d").split())
+
+
+def custom_input(service: Service) -> dict[str, str] | None:
+    """Return CUSTOM, which says that the IMEI input takes something else; None for the classic IMEI."""
+    name = _DEVICE_INPUTS.get(service.device)
+    if name is None:
+        return None
+    return {
+        "allow": "1",
+        "bulk": "1",
+        "customname": name,
+        "custominfo": "",
+        "customlen": "",
+        "maxlength": "40",
+        "regex": "",
+        "isalpha": "1",
+    }
+
+
+def custom_fields(service: Service) -> list[dict[str, str]]:
+    """Return Requires.Custom. A server service that needs a device asks for it here, as panels show no IMEI input."""
+    fields = [_field(field) for field in service.fields]
+    if service.type is not ServiceType.IMEI and service.device != "none":
+        name = "IMEI" if service.device == "imei" else "SN" if service.device == "serial" else "IMEI/SN"
+        if not any(field.name.strip().lower() in ("imei", "sn", "imei/sn") for field in service.fields):
+            fields.insert(0, _field(Field(name, FieldType.TEXT, True, "", (), "")))
+    return fields
+
+
+def quantities(service: Service) -> tuple[str, str, str]:
+    """Return QNT, MINQNT and MAXQNT."""
+    if not service.takes_quantity:
+        return "0", "0", "0"
+    return "1", str(service.min_quantity), str(service.max_quantity)
+
+
+def _by_type(group: Group, prices: Mapping[int, int]) -> Iterator[tuple[str, list[Service]]]:
+    members: dict[str, list[Service]] = {}
+    for service in group.services:
+        if service.id in prices and service.type in TYPE_NAMES:
+            members.setdefault(TYPE_NAMES[service.type][0], []).append(service)
+    yield from members.items()
+
+
+def _service(service: Service, price: int) -> dict[str, Any]:
+    kind, server = TYPE_NAMES[service.type]
+    asks, least, most = quantities(service)
+    shown: dict[str, Any] = {
+        "SERVICEID": service.id,
+        "SERVICETYPE": kind,
+        "QNT": asks,
+        "SERVER": server,
+        "MINQNT": least,
+        "MAXQNT": most,
+    }
+    custom = custom_input(service)
+    if custom is not None and service.type is ServiceType.IMEI:
+        shown["CUSTOM"] = custom
+    shown["SERVICENAME"] = clean_name(service.name)
+    shown["CREDIT"] = format_amount(price)
+    shown["TIME"] = service.time
+    shown["INFO"] = service.info
+    shown.update(_NOT_REQUIRED)
+    fields = custom_fields(service)
+    if fields:
+        shown["Requires.Custom"] = fields
+    shown["Requires.Reference"] = "None"
+    return shown
+
+
+def _field(field: Field) -> dict[str, str]:
+    return {
+        "type": "serviceimei",
+        "fieldname": field.name,
+        "fieldtype": _FIELD_TYPES.get(field.type, field.type.value),
+        "description": field.description,
+        "fieldoptions": ",".join(field.options),
+        "regexpr": field.pattern,
+        "adminonly": "",
+        "required": "on" if field.required else "",
+    }
+
+
+_Key = tuple[int, str, render.Format, str, int, str]
+
+
+class ServiceLists:
+    """Keeps rendered lists, the most recently used ones up to a number of bytes."""
+
+    def __init__(self, db: Database, *, max_bytes: int = CACHE_BYTES) -> None:
+        self._db = db
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
+        self._making: dict[_Key, asyncio.Task[bytes]] = {}
+
+    async def get(self, catalog: Catalog, identity: Identity, dialect: str, form: render.Format) -> bytes:
+        """Return the list as this customer may see it; callers that miss it together wait for one rendering."""
+        whose = ("customer", identity.customer_id) if identity.own_prices else ("group", identity.price_group_id or 0)
+        key = (catalog.version, dialect, form, *whose, identity.currency)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        task = self._making.get(key)
+        if task is None:
+            task = asyncio.create_task(self._make(key, catalog, identity))
+            self._making[key] = task
+            task.add_done_callback(lambda _: self._making.pop(key))
+        return await asyncio.shield(task)
+
+    async def _make(self, key: _Key, catalog: Catalog, identity: Identity) -> bytes:
+        _, dialect, form, *_ = key
+        async with self._db.pool.connection() as conn:
+            prices = await prices_for(
+                conn,
+                customer_id=identity.customer_id,
+                price_group_id=identity.price_group_id,
+                currency=identity.currency,
+            )
+        # A large list takes tens of milliseconds, in which other requests must go on.
+        body = await asyncio.to_thread(lambda: render.render(build_list(catalog, prices, dialect), form))
+        self._kept[key] = body
+        self._bytes += len(body)
+        while self._bytes > self._max_bytes and len(self._kept) > 1:
+            self._bytes -= len(self._kept.popitem(last=False)[1])
+        return body
