@@ -251,7 +251,7 @@ def _ids_in(item: Mapping[str, Any], remote_service: str | None = None) -> Itera
     """The order id in a row; a bare ID counts only while placing, and only if it is not the service's."""
     keys = [key for key in _ORDER_KEYS if key in item] or (["id"] if remote_service is not None else [])
     for key in keys:
-        name = text_of(item.get(key)).strip() if isinstance(item.get(key), str | int | Decimal) else ""
+        name = text_of(item.get(key)).strip() if isinstance(item.get(key), str | int) else ""
         readable = name.lower() not in _NOTHING and len(name) <= MAX_ID and name.isprintable() and "<" not in name
         if readable and not (key == "id" and name == remote_service):
             yield name

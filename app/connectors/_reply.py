@@ -10,9 +10,6 @@ from typing import Any
 
 from app.connectors.errors import RefusalReason, Refused, Unclear
 
-MAX_STARTS = 50
-"""So many opening brackets are tried as the start of the JSON before a reply counts as garbage."""
-
 WALL_SIGNS = (
     "cloudflare",
     "imunify",
@@ -82,36 +79,22 @@ def decode(body: bytes) -> str:
 def find_json(text: str) -> Any:
     """Return the one JSON object or array in ``text``, or None if there is none or more than one.
 
-    Each opening bracket is tried in turn, because notices before the value have brackets of their own ("[8]",
-    "{main}"). What follows the value may not hold another brace: two values in a row contradict each other. A whole HTML page is
-    no JSON, whatever its scripts hold.
+    It starts at the first bracket that only JSON has, so that those of a PHP notice ("[8]", "{main}") are passed over.
+    If it cannot be read from there, nothing further in is tried: the inner objects of a reply that was cut short look
+    whole. What follows the value may not hold another brace, because two values contradict each other; and an HTML
+    page is no JSON, whatever its scripts hold.
     """
     if _PAGE.match(text):
         return None
-    start = -1
-    for _ in range(MAX_STARTS):
-        start = _next_bracket(text, start + 1)
-        if start < 0:
-            return None
-        try:
-            value, end = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        if _says_something(value):
-            return value if text.find("{", end) < 0 else None
-        if not text[:start].strip() and not text[end:].strip():
-            return value
-    return None
-
-
-def _says_something(value: Any) -> bool:
-    """Whether this can be a reply, and not a bracket in a notice."""
-    return bool(value) and (isinstance(value, dict) or any(isinstance(item, dict | list) for item in value))
-
-
-def _next_bracket(text: str, start: int) -> int:
-    found = [position for position in (text.find("{", start), text.find("[", start)) if position >= 0]
-    return min(found, default=-1)
+    start = _START.search(text)
+    try:
+        if start is None:
+            value = _DECODER.decode(text.strip())
+            return value if isinstance(value, dict | list) else None
+        value, end = _DECODER.raw_decode(text, start.start())
+    except (ValueError, RecursionError):
+        return None
+    return value if text.find("{", end) < 0 else None
 
 
 def _finite(text: str) -> Decimal:
@@ -123,6 +106,7 @@ def _no_constant(name: str) -> Any:
 
 
 _PAGE = re.compile(r"\s*<(!doctype|html|head)\b", re.IGNORECASE)
+_START = re.compile(r'\{\s*"|\[\s*\{')
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 
 

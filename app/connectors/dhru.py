@@ -155,7 +155,8 @@ class DhruConnector(Connector[DhruConfig]):
 
     async def place(self, request: PlaceRequest) -> Placed:
         """Order once; an ERROR of theirs is ``Refused`` unless it speaks of a time-out behind them."""
-        value = await self._call("placeimeiorder", _order(request), buys=True)
+        order = _order(request, xml=self.config.parameters == "xml")
+        value = await self._call("placeimeiorder", order, buys=True)
         result = outcome(value, request.remote_id, self.refusal)
         if isinstance(result, Placed):
             return result
@@ -171,7 +172,7 @@ class DhruConnector(Connector[DhruConfig]):
             raise Unsupported("bulk placing is off")
         by_reference = {request.reference: request for request in requests}
         value = await self._call_bulk(
-            "placeimeiorderbulk", {request.reference: _order(request, upper=False) for request in requests}, buys=True
+            "placeimeiorderbulk", {request.reference: _order(request, xml=False) for request in requests}, buys=True
         )
         devices = [request.device for request in requests]
         by_device = {
@@ -276,8 +277,8 @@ def endpoint(base_url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
-def _order(request: PlaceRequest, *, upper: bool = True) -> dict[str, str]:
-    """The parameters of one order; bulk rows spell some of them in lower case, as the panel module does."""
+def _order(request: PlaceRequest, *, xml: bool) -> dict[str, str]:
+    """The parameters of one order: as tags of XML, else for JSON."""
     parameters = {"ID": request.remote_id}
     if request.device:
         parameters["IMEI"] = request.device
@@ -289,7 +290,7 @@ def _order(request: PlaceRequest, *, upper: bool = True) -> dict[str, str]:
         # A legacy name may also be a custom field's, so it goes both ways; servers ignore what they did not ask for.
         encoded = _base64_json(request.fields)
         parameters["CUSTOMFIELD"] = encoded
-        if not upper:
+        if not xml:
             # The published 6.1 sample and the panel module spell it like this in JSON.
             parameters["customfield"] = encoded
     return parameters
