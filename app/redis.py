@@ -57,7 +57,7 @@ class Limiter:
             log.info("redis answers again; limits are shared")
         return allowed
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections to Redis."""
         if self._pool is not None:
             await self._pool.disconnect()

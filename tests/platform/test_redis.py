@@ -30,7 +30,7 @@ async def test_alone_a_key_gets_its_number_and_others_are_not_touched() -> None:
     limiter = Limiter()
     assert await count(limiter, "a", 5, 12) == 5
     assert await count(limiter, "b", 3, 12) == 3
-    await limiter.close()
+    await limiter.aclose()
 
 
 async def test_zero_means_no_limit() -> None:
@@ -54,8 +54,8 @@ async def test_two_processes_share_one_count(server: ValkeyServer) -> None:
     one, other = Limiter(url_of(server)), Limiter(url_of(server))
     assert await count(one, "a", 10, 6) == 6
     assert await count(other, "a", 10, 20) == 4
-    await one.close()
-    await other.close()
+    await one.aclose()
+    await other.aclose()
 
 
 async def test_redis_dies_and_returns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ async def test_redis_dies_and_returns(monkeypatch: pytest.MonkeyPatch) -> None:
             assert await limiter.hit("a", 10)
         assert lines[-1]["log_level"] == "info"
         assert len(lines) == 2
-    await limiter.close()
+    await limiter.aclose()
 
 
 async def test_a_hanging_redis_is_asked_once_and_then_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +94,6 @@ async def test_a_hanging_redis_is_asked_once_and_then_left_alone(monkeypatch: py
     first = asked
     assert await count(limiter, "a", 10, 50) == 9
     assert asked == first
-    await limiter.close()
+    await limiter.aclose()
     silent.close()
     await silent.wait_closed()
