@@ -112,7 +112,10 @@ class Settings(BaseSettings):
         300, ge=10, le=60_000, description="How often an idle worker looks for due orders, in milliseconds."
     )
     lease_seconds: int = Field(
-        120, ge=10, le=3600, description="How long a worker holds an order; must outlast any one supplier call."
+        30,
+        ge=5,
+        le=3600,
+        description="How long a worker holds an order between two signs of life; after that it counts as dead.",
     )
     supplier_concurrency: int = Field(
         4, ge=1, le=256, description="Calls one worker process may have open to one supplier at a time."

@@ -174,6 +174,14 @@ async def postpone(conn: Connection, rows: Sequence[Postponed], *, lease_by: str
         await conn.execute("SELECT postpone_attempts(%s, %s::json)", (lease_by, payload))
 
 
+async def renew(conn: Connection, attempt_ids: Sequence[int], *, lease_by: str, lease_seconds: float) -> None:
+    """Hold these attempts for another ``lease_seconds``; one that was taken from this worker stays taken."""
+    if attempt_ids:
+        await conn.execute(
+            "SELECT renew_leases(%s, make_interval(secs => %s), %s)", (lease_by, lease_seconds, list(attempt_ids))
+        )
+
+
 async def sweep(conn: Connection) -> list[int]:
     """Turn sends whose lease ran out into unclear attempts; return their ids."""
     row = await (await conn.execute("SELECT sweep_attempts() AS ids")).fetchone()

@@ -1,7 +1,7 @@
 """One worker process: looks for due rows, keeps every supplier busy within its limits, sweeps, and ends cleanly.
 
 Postgres is the coordinator: any number of these may run on any number of machines. A slot is held before anything is
-claimed, so that what is claimed is sent at once and a lease covers one call.
+claimed, so that what is claimed is sent at once; leases are short and renewed while a call lasts.
 """
 
 import asyncio
@@ -13,10 +13,11 @@ from typing import Any
 
 import psycopg
 import structlog
+from psycopg_pool import PoolTimeout
 
 from app.connectors.base import Connector
 from app.db import Database
-from app.orders.attempts import claim, claim_polls, sweep
+from app.orders.attempts import claim, claim_polls, renew, sweep
 from app.sealing import Sealer
 from app.suppliers.service import WorkingSupplier, with_due_work
 from app.worker.dispatch import Sender
@@ -25,7 +26,7 @@ from app.worker.supplies import Connectors
 from app.worker.wake import listen
 
 SWEEP_SECONDS = 5.0
-LEASE_MARGIN_SECONDS = 30.0
+BEATS_PER_LEASE = 4
 GRACE_SECONDS = 150.0
 
 log = structlog.get_logger()
@@ -43,6 +44,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
+        self._held: set[int] = set()
         self._sends: dict[int, int] = {}
         self._asks: dict[int, int] = {}
 
@@ -58,11 +60,12 @@ class Worker:
             asyncio.create_task(listen(self._db.conninfo, self._wake)),
             asyncio.create_task(self._sweep_for_ever()),
         ]
+        beating = asyncio.create_task(self._beat_for_ever())
         try:
             while not self._stopping.is_set():
                 try:
                     await self._round()
-                except psycopg.Error:
+                except (psycopg.Error, PoolTimeout):
                     log.exception("the database does not answer")
                 try:
                     async with asyncio.timeout(self._tick):
@@ -76,6 +79,8 @@ class Worker:
             await asyncio.gather(*helpers, return_exceptions=True)
             if self._calls:
                 await asyncio.wait(self._calls, timeout=GRACE_SECONDS)
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
             await self._connectors.aclose()
             log.info("worker stopped", worker=self._name)
 
@@ -106,7 +111,7 @@ class Worker:
                 conn,
                 account.id,
                 lease_by=self._name,
-                lease_seconds=max(self._lease, connector.http.longest_seconds + LEASE_MARGIN_SECONDS),
+                lease_seconds=self._lease,
                 limit=free * batch,
             )
         sender = Sender(self._db, account, connector, self._name)
@@ -115,7 +120,8 @@ class Worker:
             await sender.put_aside(blocked)
         sendable = [one for one in claims if one.blocked is None]
         for start in range(0, len(sendable), batch):
-            self._start(sender.send(sendable[start : start + batch]), self._sends, account.id)
+            chunk = sendable[start : start + batch]
+            self._start(sender.send(chunk), self._sends, account.id, [one.attempt_id for one in chunk])
 
     async def _start_asks(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
         account = supplier.account
@@ -128,15 +134,19 @@ class Worker:
                 conn,
                 account.id,
                 lease_by=self._name,
-                lease_seconds=max(self._lease, connector.http.longest_seconds + LEASE_MARGIN_SECONDS),
+                lease_seconds=self._lease,
                 limit=free * batch,
             )
         asker = Asker(self._db, account, connector, self._name)
         for start in range(0, len(polls), batch):
-            self._start(asker.ask(polls[start : start + batch]), self._asks, account.id)
+            chunk = polls[start : start + batch]
+            self._start(asker.ask(chunk), self._asks, account.id, [one.attempt_id for one in chunk])
 
-    def _start(self, call: Coroutine[Any, Any, None], running: dict[int, int], supplier_id: int) -> None:
+    def _start(
+        self, call: Coroutine[Any, Any, None], running: dict[int, int], supplier_id: int, attempts: list[int]
+    ) -> None:
         running[supplier_id] = running.get(supplier_id, 0) + 1
+        self._held.update(attempts)
 
         async def run() -> None:
             try:
@@ -146,11 +156,22 @@ class Worker:
                 log.exception("a call's outcome could not be recorded", supplier_id=supplier_id)
             finally:
                 running[supplier_id] -= 1
+                self._held.difference_update(attempts)
                 self._wake.set()
 
         task = asyncio.create_task(run())
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
+
+    async def _beat_for_ever(self) -> None:
+        """Renew the leases of what is in flight: a call may last longer than a dead worker should go unnoticed."""
+        while True:
+            await asyncio.sleep(self._lease / BEATS_PER_LEASE)
+            try:
+                async with self._db.pool.connection() as conn:
+                    await renew(conn, list(self._held), lease_by=self._name, lease_seconds=self._lease)
+            except (psycopg.Error, PoolTimeout):
+                log.exception("leases could not be renewed")
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -158,6 +179,6 @@ class Worker:
                 async with self._db.pool.connection() as conn:
                     for attempt_id in await sweep(conn):
                         log.warning("an orphaned send is unclear", attempt_id=attempt_id)
-            except psycopg.Error:
+            except (psycopg.Error, PoolTimeout):
                 log.exception("the sweep failed")
             await asyncio.sleep(SWEEP_SECONDS)

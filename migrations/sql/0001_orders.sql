@@ -375,6 +375,13 @@ LANGUAGE sql AS $$
     SELECT count(*)::integer FROM put_off
 $$;
 
+-- A sign of life of the worker that holds these attempts.
+CREATE FUNCTION renew_leases(p_lease_by text, p_lease interval, p_attempts bigint[]) RETURNS void
+LANGUAGE sql AS $$
+    UPDATE attempts SET lease_until = clock_timestamp() + p_lease, due_at = clock_timestamp() + p_lease
+    WHERE id = ANY (p_attempts) AND lease_by = p_lease_by AND state IN ('sending', 'placed')
+$$;
+
 -- A send whose worker is gone may have arrived: it becomes unclear, never "again". The customer sees it in process.
 CREATE FUNCTION sweep_attempts() RETURNS bigint[]
 LANGUAGE plpgsql AS $$
