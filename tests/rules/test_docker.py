@@ -109,7 +109,8 @@ def test_everything_waits_for_what_it_needs() -> None:
 @pytest.mark.parametrize("name", ["api", "worker", "migrate"])
 def test_the_commands_exist(name: str) -> None:
     program, *arguments = compose()["services"][name]["command"]
-    run(BIN / program, *arguments, "--help")
+    assert program == "trunkline"
+    run(sys.executable, "-m", "app", *arguments, "--help")
 
 
 def test_the_production_lock_is_a_part_of_the_whole_lock() -> None:
