@@ -117,9 +117,6 @@ class Settings(BaseSettings):
         le=3600,
         description="How long a worker holds an order between two signs of life; after that it counts as dead.",
     )
-    supplier_concurrency: int = Field(
-        4, ge=1, le=256, description="Calls one worker process may have open to one supplier at a time."
-    )
 
     @field_validator("database_url")
     @classmethod

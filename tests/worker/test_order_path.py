@@ -21,7 +21,6 @@ from app.worker.loop import Worker
 from tests.factories import Shop, imei, make_remote_service, make_route, make_shop
 from tests.serving import serving
 
-
 PLACED = '[{"attempt": 1, "from": "sending", "to": "placed", "remote_id": "7", "order_to": "in_progress"}]'
 
 
