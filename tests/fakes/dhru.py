@@ -8,8 +8,9 @@ same, ``GET /fake/state`` for the counters).
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import orjson
 from starlette.applications import Starlette
@@ -17,12 +18,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.money import format_amount, parse_amount
 from app.simulator.orders import Orders
 from app.simulator.server import read_form
 from app.simulator.supplier import Supplier
-from tests.fakes.server import TRANSPORT
+from tests.serving import serving
 
 Kind = Literal[
     "hang",  # no reply for `seconds`
@@ -47,6 +49,10 @@ _BEFORE = frozenset({"refuse", "no_funds", "throttled", "bulk_unsupported", "fir
 """These faults come instead of the supplier's work; all others behind it, so that an order has been accepted."""
 
 _NOTICES = "<br />\n<b>Notice</b>:  Undefined index: x[0] in <b>/home/a/api.php</b> on line <b>8</b><br />\n"
+
+
+_TRANSPORT = "tests.transport"
+"""Under this key of the scope the fake finds the connection's transport, to break it."""
 
 
 @dataclass
@@ -140,8 +146,21 @@ class FakeDhru:
         if fault.kind == "hang":
             await asyncio.sleep(fault.seconds)
         elif fault.kind == "reset":
-            request.scope[TRANSPORT].abort()
+            request.scope[_TRANSPORT].abort()
         return _REPLIES[fault.kind](fault, body)
+
+
+def serving_fake(fake: FakeDhru) -> AbstractAsyncContextManager[str]:
+    """Serve the fake over real HTTP; only so can it reset connections. Lends its base URL."""
+    return serving(fake, http=_Breakable)
+
+
+class _Breakable(HttpToolsProtocol):
+    """A connection whose transport the app can reach."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[_TRANSPORT] = self.transport
 
 
 class _Cut(Response):
