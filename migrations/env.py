@@ -4,17 +4,13 @@ from alembic import context
 from sqlalchemy import Connection, create_engine, pool
 
 from app.tables import metadata
-
-
-def include_object(_object: object, name: str | None, _type: str, _reflected: bool, _compare: object) -> bool:
-    """Leave the side-job engine's own tables to it."""
-    return not (name or "").startswith("procrastinate_")
+from migrations.names import is_ours
 
 
 def run(connection: Connection) -> None:
     """Apply the migrations on ``connection`` in one transaction."""
     context.configure(
-        connection=connection, target_metadata=metadata, include_object=include_object, compare_server_default=True
+        connection=connection, target_metadata=metadata, include_object=is_ours, compare_server_default=True
     )
     with context.begin_transaction():
         context.run_migrations()

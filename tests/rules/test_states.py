@@ -1,0 +1,48 @@
+"""The states in Python and the moves the database lets through are the same tables, and few may write them."""
+
+import re
+from pathlib import Path
+
+from app.db import Database
+from app.orders.states import ATTEMPT_MOVES, ORDER_MOVES, AttemptState, OrderState
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_the_database_allows_exactly_the_moves_of_the_tables(db: Database) -> None:
+    async with db.pool.connection() as conn:
+        for old in OrderState:
+            for new in OrderState:
+                row = await (await conn.execute("SELECT order_move_is_legal(%s, %s) AS legal", (old, new))).fetchone()
+                assert row == {"legal": new in ORDER_MOVES[old]}, (old, new)
+        for before in AttemptState:
+            for after in AttemptState:
+                answer = await conn.execute("SELECT attempt_move_is_legal(%s, %s) AS legal", (before, after))
+                assert await answer.fetchone() == {"legal": after in ATTEMPT_MOVES[before]}, (before, after)
+
+
+def sources() -> dict[str, str]:
+    """Everything that could hold SQL on our database; the simulator, a supplier, has one of its own."""
+    files = [*ROOT.glob("app/**/*.py"), *ROOT.glob("migrations/sql/*.sql")]
+    names = {str(file.relative_to(ROOT)): file for file in files}
+    return {name: file.read_text() for name, file in names.items() if not name.startswith("app/simulator/")}
+
+
+def writers(table: str) -> set[str]:
+    """The files in which a table is written."""
+    pattern = re.compile(rf"\b(UPDATE|INSERT INTO|DELETE FROM)\s+{table}\b")
+    return {name for name, text in sources().items() if pattern.search(text)}
+
+
+def test_only_the_ledger_moves_money() -> None:
+    assert writers("transfers") == {"migrations/sql/0001_ledger.sql"}
+    assert writers("accounts") == {"migrations/sql/0001_ledger.sql", "app/ledger/service.py"}
+    # The service's one write is the credit limit; balances are the functions' alone.
+    assert "SET balance" not in (ROOT / "app/ledger/service.py").read_text()
+
+
+def test_only_the_order_functions_change_orders_and_attempts() -> None:
+    assert writers("orders") == {"migrations/sql/0001_orders.sql"}
+    assert writers("attempts") == {"migrations/sql/0001_orders.sql"}
+    text = (ROOT / "migrations/sql/0001_orders.sql").read_text()
+    assert len(re.findall(r"UPDATE orders\b", text)) == 1
