@@ -6,6 +6,7 @@ main.py       ``build_app(settings)``: the faces, the lifespan, the error handle
 api/dhru/     the DHRU Fusion door: DHRU's own words live here and in connectors, nowhere else
 admin/        the staff JSON API, one file per noun
 worker/       dispatch, poll and sweep (the order path), jobs (periodic side jobs)
+migrate.py    brings a database to the newest schema; tables.py  every table in one metadata
 orders/       orders, attempts and their events; the one function that changes a status
 suppliers/    our accounts upstream, their catalogues, the routes to them
 ledger/       accounts and transfers; the one module that moves money
@@ -14,7 +15,7 @@ customers/    who buys, and their API keys
 staff/        who uses the admin, and their tokens
 connectors/   one file per supplier protocol
 simulator/    a supplier that really speaks DHRU, for the demo, the tests and the bench
-db.py         engine, pool, naming convention; redis.py  limits and caches; embedded.py  Postgres from a wheel
+db.py         engine, pool, naming convention; redis.py  rate limits; embedded/  Postgres from a wheel
 leaves        settings, logs, errors, money, imei, clock, sealing: no I/O
 ============  ====================================================================================
 

@@ -30,6 +30,7 @@ def server() -> Iterator[str]:
         yield make_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
         return
     folder = Path(tempfile.mkdtemp(prefix="trunkline-test-"))
+    folder.chmod(0o755)  # started as root, the server runs as another user, who has to get in
     try:
         # Crashes of the machine are not what these tests are about, so their disk need not keep up.
         with embedded.start(folder / "postgres", fsync=False) as postgres:

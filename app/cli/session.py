@@ -1,10 +1,12 @@
 """What every command starts with: settings, logs, and a database that is there."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import typer
@@ -58,9 +60,18 @@ def database(settings: Settings) -> Iterator[Settings]:
         postgres = embedded.start(settings.var_dir / "postgres")
     except EmbeddedError as error:
         fail(str(error))
-    with postgres:
-        migrate(postgres.url)
-        yield settings.with_database(postgres.url)
+    # SIGTERM would end this process without the clean-up that stops the server.
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        with postgres:
+            migrate(postgres.url)
+            yield settings.with_database(postgres.url)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def with_open_database(settings: Settings, work: Callable[[Session], Awaitable[T]]) -> T:
