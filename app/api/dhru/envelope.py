@@ -53,9 +53,9 @@ def read_envelope(pairs: Pairs, header_username: str = "") -> Envelope:
         else:
             flat.setdefault(name, value)
     username, key = _credentials(taken, header_username)
-    # An alias that was not needed may be a custom field of that name; the key itself is no field of any service.
+    # An alias that was not needed may be a custom field of that name; our username and the key are nobody's field.
     for name in (*USERNAMES, *KEYS):
-        if name in taken:
+        if as_text(taken.get(name)) not in ("", username):
             flat.setdefault(name, taken[name])
     if len(key) >= _SHORTEST_SECRET:
         flat = {name: value for name, value in flat.items() if not (isinstance(value, str) and key in value)}

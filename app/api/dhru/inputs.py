@@ -194,21 +194,26 @@ def _with_flat(row: Row, custom: Mapping[str, str]) -> dict[str, str]:
 
 
 def _renamed(service: Service, given: dict[str, str]) -> dict[str, str]:
-    """Return the values with those added whose names PHP changed on the way (``Player ID`` -> ``Player_ID``)."""
+    """Return the values under the service's own names too, where case or PHP changed them (``Player_ID``)."""
     if not service.fields:
         return given
-    folded = {name.strip().lower() for name in given}
-    plain = {_plain(name): value for name, value in given.items()}
+    folded = {name.strip().lower(): value for name, value in reversed(given.items())}
+    plain = {_plain(name): value for name, value in reversed(given.items())}
     for field in service.fields:
-        if field.name.strip().lower() not in folded and (value := plain.get(_plain(field.name))) is not None:
-            given[field.name] = value
+        if field.name not in given:
+            value = folded.get(field.name.strip().lower(), plain.get(_plain(field.name)))
+            if value is not None:
+                given[field.name] = value
     return given
 
 
 def _device(service: Service, row: Row, given: Mapping[str, str]) -> str:
     device = row.text("imei")
     if service.device == "none":
-        return device
+        if device or all(given.get(field.name, "").strip() for field in service.fields if field.required):
+            return device
+        # Some clients have one input for server services and send it as SN; it may be meant for the one field.
+        return row.text("sn")
     if not device and service.device != "imei":
         device = row.text("sn", "serial")
     if not device:

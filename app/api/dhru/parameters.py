@@ -46,7 +46,7 @@ class Tags:
 def decode(text: str) -> Any:
     """Return what ``text`` holds as JSON values; {} if it holds nothing. Raises Malformed."""
     text = text.strip("\ufeff \t\r\n")
-    if not text or _EMPTY_TAG.fullmatch(text):
+    if not text or text == "null" or _EMPTY_TAG.fullmatch(text):
         return {}
     if text[0] in '{["':
         return _json(text)
