@@ -46,11 +46,15 @@ _BREAK = re.compile(r"<\s*(?:br|/li|/p|/div)\s*/?>", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """SUCCESS and ERROR of one reply or one row; empty ones are None. ``body`` has its keys in lower case."""
+    """SUCCESS and ERROR of one reply or one row; empty ones are None.
+
+    ``body`` is the whole of it with its keys in lower case, ``rows`` with its keys as they came.
+    """
 
     success: Any
     error: Any
     body: Mapping[str, Any]
+    rows: Mapping[str, Any]
 
     def only_error(self) -> str | None:
         """The cleaned text of the ERROR, if the reply is that and nothing else."""
@@ -92,7 +96,8 @@ def open_envelope(value: object) -> Envelope:
     body = folded(value)
     if isinstance(body.get("apiresults"), dict | list):
         return open_envelope(body["apiresults"])
-    return Envelope(_something(body.get("success")), _something(body.get("error")), body)
+    rows = value if isinstance(value, Mapping) else {}
+    return Envelope(_something(body.get("success")), _something(body.get("error")), body, rows)
 
 
 def error_text(error: object) -> str:
@@ -130,8 +135,8 @@ def outcome(row: object, remote_service: str, classify: Callable[[str], RefusalR
     else:
         # GSM Theme's flat row: {"status": "success" or "error", "message", "referenceid"}.
         word = text_of(envelope.body.get("status")).strip().lower()
-        found = set(_ids_in(envelope.body, remote_service)) if word == "success" else set()
-        if word == "error" and not set(_ids_in(envelope.body, remote_service)):
+        found = set(_ids_in(envelope.body))
+        if word == "error" and not found:
             return refuse(error_text(dict(envelope.body)), classify)
         if word != "success":
             said = clean(text_of(envelope.body.get("message")), 200)
@@ -171,7 +176,7 @@ def rows(
     by what they say themselves. A row is never matched by its position.
     """
     envelope = open_envelope(value)
-    for body, wrap in ((envelope.body, ""), (envelope.success, "SUCCESS"), (envelope.error, "ERROR")):
+    for body, wrap in ((envelope.rows, ""), (envelope.success, "SUCCESS"), (envelope.error, "ERROR")):
         if isinstance(body, Mapping) and not _renumbered(body, wanted):
             for key, row in body.items():
                 name = str(key).strip()
@@ -252,7 +257,18 @@ def _ids_in(item: Mapping[str, Any], remote_service: str | None = None) -> Itera
     keys = [key for key in _ORDER_KEYS if key in item] or (["id"] if remote_service is not None else [])
     for key in keys:
         name = text_of(item.get(key)).strip() if isinstance(item.get(key), str | int) else ""
-        readable = name.lower() not in _NOTHING and len(name) <= MAX_ID and name.isprintable() and "<" not in name
+        readable = (
+            name.lower() not in _NOTHING
+            and name[:1] != "-"
+            and len(name) <= MAX_ID
+            and name.isprintable()
+            and "<" not in name
+        )
         if readable and not (key == "id" and name == remote_service):
             yield name
             return
+
+
+def _is_order_id(name: str) -> bool:
+    """Whether this can name an order: not empty, zero, negative, markup or an essay."""
+    return name.lower() not in _NOTHING and name[0] not in "-<" and name.isprintable() and len(name) <= MAX_ID

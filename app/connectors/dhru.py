@@ -211,11 +211,14 @@ class DhruConnector(Connector[DhruConfig]):
         return list(reports.values())
 
     async def _call_bulk(self, action: str, keyed: Mapping[str, Mapping[str, str]], *, buys: bool) -> Any:
-        """One bulk call; ``Unsupported``, and single calls from now on, if they do not know the action."""
+        """One bulk call; ``Unsupported``, and single ones from now on, if they do not know the action."""
         value = await self._send(action, _base64_json(keyed), buys=buys)
         error = open_envelope(value).only_error()
         if error is not None and is_unknown_action(error):
-            self.place_batch = self.check_batch = 1
+            if buys:
+                self.place_batch = 1
+            else:
+                self.check_batch = 1
             raise Unsupported(f"{action}: {error}"[:MAX_TEXT])
         return value
 

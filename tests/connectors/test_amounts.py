@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.connectors._amounts import read_amount, read_currency
@@ -83,11 +83,13 @@ def test_a_balance_may_be_negative_and_a_cost_not() -> None:
     assert read_amount("-5.20") is None
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value=0, max_value=10**9, places=6, allow_nan=False))
 def test_plain_decimals_come_back_exactly(value: Decimal) -> None:
     assert read_amount(f"{value:f}") == int(value * 1_000_000)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=80), st.text(alphabet="0123456789.,-+eE $€USD'", max_size=30)), st.booleans())
 def test_any_text_is_an_amount_or_none(text: str, signed: bool) -> None:
     amount = read_amount(text, signed=signed)

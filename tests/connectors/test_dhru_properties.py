@@ -79,7 +79,7 @@ def _texts(node: Any) -> set[str]:
     return {str(node).strip()}
 
 
-often = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @often

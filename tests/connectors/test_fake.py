@@ -82,16 +82,22 @@ async def test_notices_before_the_reply_do_no_harm(fake: FakeDhru, connector: Co
 async def test_without_bulk_the_connector_says_so_once_and_goes_on_singly(
     fake: FakeDhru, connector: Connector[Any]
 ) -> None:
-    fake.script(Fault("bulk_unsupported", "placeimeiorderbulk", times=-1))
-    assert connector.place_batch > 1
-    with pytest.raises(Unsupported):
-        await connector.place_many(ORDERS)
+    fake.script(Fault("bulk_unsupported", "placeimeiorderbulk"), Fault("bulk_unsupported", "getimeiorderbulk"))
+    assert (connector.place_batch, connector.check_batch) == (50, 100)
+    for _ in range(2):
+        with pytest.raises(Unsupported):
+            await connector.place_many(ORDERS)
+    assert (connector.place_batch, connector.check_batch) == (1, 100)
+    for _ in range(2):
+        with pytest.raises(Unsupported):
+            await connector.check(["500001", "500002"])
     assert (connector.place_batch, connector.check_batch) == (1, 1)
-    with pytest.raises(Unsupported):
-        await connector.place_many(ORDERS)
-    assert fake.requests == {"placeimeiorderbulk": 1}
+    assert fake.requests == {"placeimeiorderbulk": 1, "getimeiorderbulk": 1}
     assert fake.state()["accepted"] == 0
     assert [isinstance(await connector.place(order), Placed) for order in ORDERS] == [True, True]
+    again = registry.build("dhru", fake.config("http://127.0.0.1"))
+    assert (again.place_batch, again.check_batch) == (50, 100), "another account is not touched"
+    await again.http.aclose()
 
 
 async def test_lists_and_prices_that_change_are_told_as_they_are(fake: FakeDhru, connector: Connector[Any]) -> None:

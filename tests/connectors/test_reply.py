@@ -4,7 +4,7 @@ import gzip
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.connectors._reply import Reply, decode, find_json
@@ -107,6 +107,7 @@ def test_other_garbage_is_unclear(text: str) -> None:
         _reply(text).json()
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(100, 499), st.booleans())
 def test_any_text_is_json_or_one_of_our_words(text: str, status: int, buys: bool) -> None:
     words = (Unclear,) if buys else (Unclear, Refused)
