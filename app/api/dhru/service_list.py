@@ -91,11 +91,11 @@ def quantities(service: Service) -> tuple[str, str, str]:
 
 
 def _by_type(group: Group, prices: Mapping[int, int]) -> Iterator[tuple[str, list[Service]]]:
-    members: dict[str, list[Service]] = {}
-    for service in group.services:
-        if service.id in prices and service.type in TYPE_NAMES:
-            members.setdefault(TYPE_NAMES[service.type][0], []).append(service)
-    yield from members.items()
+    """Yield the group's services by type, always in one order: the first keeps the group's name, which panels go by."""
+    for kind, (name, _) in TYPE_NAMES.items():
+        services = [service for service in group.services if service.type is kind and service.id in prices]
+        if services:
+            yield name, services
 
 
 def _service(service: Service, price: int) -> dict[str, Any]:
