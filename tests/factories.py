@@ -143,13 +143,18 @@ async def make_route(conn: Connection, service_id: int, remote_service_id: int, 
 
 
 async def make_shop(
-    db: Database, sealer: Sealer, *, credit: int = 1000 * MICRO, base_url: str = "http://127.0.0.1:9"
+    db: Database,
+    sealer: Sealer,
+    *,
+    credit: int = 1000 * MICRO,
+    base_url: str = "http://127.0.0.1:9",
+    name: str = "Reseller",
 ) -> Shop:
     """Return a customer with ``credit`` and two routed services: an IMEI check at 2.00 and a server one at 5.00 that
     wants an ``Email``; they cost 1.00 and 3.00 at the supplier, under the remote ids 1 and 2."""
     async with db.transaction() as conn:
-        customer_id, username, key, key_id = await make_customer(conn, sealer, credit=credit)
-        supplier_id = await make_supplier(conn, sealer, base_url=base_url)
+        customer_id, username, key, key_id = await make_customer(conn, sealer, credit=credit, name=name)
+        supplier_id = await make_supplier(conn, sealer, base_url=base_url, name=f"{name}'s upstream")
         email = {"name": "Email", "required": True}
         imei_service = await make_service(conn)
         server_service = await make_service(
