@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, func
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -85,10 +85,19 @@ class Database:
             yield conn
 
 
-async def driver(session: AsyncSession) -> Connection:
-    """Return the psycopg connection under a session, so that the ledger's and the orders' functions join its
-    transaction."""
+@asynccontextmanager
+async def driver(session: AsyncSession) -> AsyncIterator[Connection]:
+    """Lend the psycopg connection under a session, so that the ledger's and the orders' functions join its
+    transaction.
+
+    Inside the block the rows of the connection are dicts, so the session itself is not used there.
+    """
+    # psycopg begins with the first statement: without one, a nested transaction() would be the outermost and commit.
+    await session.execute(select(1))
     raw = await (await session.connection()).get_raw_connection()
     conn = cast("Any", raw.driver_connection)
-    conn.row_factory = dict_row
-    return cast("Connection", conn)
+    rows, conn.row_factory = conn.row_factory, dict_row
+    try:
+        yield cast("Connection", conn)
+    finally:
+        conn.row_factory = rows

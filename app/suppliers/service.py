@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from psycopg.errors import UniqueViolation
@@ -74,6 +75,87 @@ def _split(kind: str, config: Mapping[str, object]) -> tuple[dict[str, object], 
         name: value.get_secret_value() for name in names if isinstance(value := getattr(checked, name), SecretStr)
     }
     return open_part, secret_part
+
+
+async def change(
+    conn: Connection,
+    sealer: Sealer,
+    supplier_id: int,
+    *,
+    name: str | None = None,
+    config: Mapping[str, object] | None = None,
+    concurrency: int | None = None,
+    state: str | None = None,
+) -> None:
+    """Change what is given; ``conn`` is inside a transaction. Workers take a new config with their next call.
+
+    ``config`` holds the values to change: None takes one back to its default, secrets that it does not name stay. State
+    active also ends a pause that a machine decided. Raises NotFound, Invalid, and Conflict for a name that is taken.
+    """
+    if name is not None and not 1 <= len(name.strip()) <= 200:
+        raise Invalid("A name has 1 to 200 characters.", field="name")
+    if state not in (None, "active", "paused"):
+        raise Invalid("The state is active or paused.", field="state")
+    if concurrency is not None and not 1 <= concurrency <= 64:
+        raise Invalid("The concurrency is 1 to 64 calls at a time.", field="concurrency")
+    row = await (await conn.execute(f"{_ACCOUNT} WHERE id = %s FOR UPDATE", (supplier_id,))).fetchone()
+    if row is None:
+        raise NotFound("There is no such supplier.")
+    try:
+        async with conn.transaction():
+            await conn.execute(
+                "UPDATE suppliers SET name = COALESCE(%(name)s, name), state = COALESCE(%(state)s, state),"
+                " concurrency = COALESCE(%(concurrency)s, concurrency),"
+                " paused_until = CASE WHEN %(state)s = 'active' THEN NULL ELSE paused_until END,"
+                " pause_reason = CASE WHEN %(state)s = 'active' THEN NULL ELSE pause_reason END WHERE id = %(id)s",
+                {"name": name.strip() if name else None, "state": state, "concurrency": concurrency, "id": supplier_id},
+            )
+    except UniqueViolation as error:
+        raise Conflict("A supplier of this name exists.", field="name") from error
+    if config:
+        open_part, secret_part = _merged(SupplierAccount(**row), sealer, config)
+        await conn.execute(
+            "UPDATE suppliers SET config = %s, sealed = %s, config_version = config_version + 1 WHERE id = %s",
+            (Jsonb(open_part), sealer.seal(orjson.dumps(secret_part).decode()), supplier_id),
+        )
+
+
+def _merged(
+    account: SupplierAccount, sealer: Sealer, changes: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the open and the secret part of an account's config with ``changes`` in it."""
+    try:
+        secrets = orjson.loads(sealer.open(account.sealed))
+    except ValueError:
+        secrets = {}  # no SECRET_KEY opens them any more: they have to be given again
+    parts = _split(
+        account.kind,
+        {key: value for key, value in {**account.config, **secrets, **changes}.items() if value is not None},
+    )
+    if _host(parts[0]) != _host(account.config):
+        # Else whoever may change the address could have our secrets sent to a server of their own.
+        for name in secrets.keys() - changes.keys():
+            raise Invalid("At another host the secrets have to be entered again.", field=f"config.{name}")
+    return parts
+
+
+def _host(config: Mapping[str, object]) -> str | None:
+    try:
+        return urlsplit(str(config.get("base_url", ""))).hostname
+    except ValueError:
+        return None
+
+
+async def reseal(conn: Connection, sealer: Sealer) -> int:
+    """Seal every supplier's secrets with the newest key and return how many there are.
+
+    ``conn`` is inside a transaction. ValueError if there is one that no key opens; then none is changed.
+    """
+    cursor = await conn.execute("SELECT id, sealed FROM suppliers ORDER BY id FOR UPDATE")
+    rows = await cursor.fetchall()
+    for row in rows:
+        await conn.execute("UPDATE suppliers SET sealed = %s WHERE id = %s", (sealer.reseal(row["sealed"]), row["id"]))
+    return len(rows)
 
 
 _ACCOUNT = "SELECT id, name, kind, config, sealed, config_version, currency, concurrency FROM suppliers"

@@ -1,0 +1,126 @@
+"""``/attempts``: tries at suppliers, and above all those of which nobody knows whether they arrived."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from app.admin.bodies import ExactRoute
+from app.admin.deps import Operator, Reader, Transaction
+from app.admin.schemas import DEFAULT_PAGE, MAX_ID, Body, Cursor, Decimals, Page, PageSize, PathId, Row
+from app.money import format_amount
+from app.orders import reading
+from app.orders.reading import AttemptRow, ExchangeRow
+from app.orders.resolution import resolve_attempt
+
+router = APIRouter(prefix="/attempts", tags=["orders"], route_class=ExactRoute)
+
+AttemptStateName = Literal["prepared", "sending", "placed", "unclear", "done", "failed", "not_sent", "refused"]
+
+
+class ExchangeOut(BaseModel):
+    """One request to a supplier and its reply, every secret replaced."""
+
+    id: int
+    call: str
+    at: datetime
+    method: str
+    url: str
+    request: str
+    status: int | None
+    reply: str
+    milliseconds: int
+    error: str | None
+
+
+class AttemptOut(Row):
+    """One try over one route. ``placing`` and ``report`` are what was said on the wire, where it was kept."""
+
+    order_id: int
+    device: str
+    number: int
+    state: str
+    route_id: int
+    supplier_id: int
+    supplier: str
+    remote_service_id: int
+    remote_service: str
+    remote_id: str | None
+    cost: Decimals | None
+    currency: str
+    refusal: str | None
+    text: str | None
+    note: str | None
+    polls: int
+    due_at: datetime
+    created_at: datetime
+    sent_at: datetime | None
+    placed_at: datetime | None
+    closed_at: datetime | None
+    placing: ExchangeOut | None
+    report: ExchangeOut | None
+
+
+class Found(Body):
+    """The supplier has the order."""
+
+    found: Literal[True]
+    remote_id: str = Field(min_length=1, max_length=200, description="The supplier's own id of the order.")
+
+
+class NotFoundThere(Body):
+    """The supplier provably does not have the order."""
+
+    found: Literal[False]
+
+
+@router.get("", summary="Attempts in a state, unclear ones unless another is named")
+async def list_attempts(
+    _: Reader,
+    conn: Transaction,
+    state: AttemptStateName = "unclear",
+    supplier_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    cursor: Cursor = None,
+    limit: PageSize = DEFAULT_PAGE,
+) -> Page[AttemptOut]:
+    """Attempts in that state, oldest first, with what was said to the supplier."""
+    rows = await reading.list_attempts(conn, state=state, supplier_id=supplier_id, after=cursor or 0, limit=limit + 1)
+    return Page.of([attempt_out(row) for row in rows], limit)
+
+
+@router.get("/{attempt_id}", summary="One attempt")
+async def get_attempt(attempt_id: PathId, _: Reader, conn: Transaction) -> AttemptOut:
+    """The attempt with what was said to the supplier."""
+    return attempt_out(await reading.read_attempt(conn, attempt_id))
+
+
+@router.post("/{attempt_id}/resolve", summary="Say whether an unclear attempt arrived")
+async def resolve(
+    attempt_id: PathId,
+    body: Annotated[Found | NotFoundThere, Field(discriminator="found")],
+    staff: Operator,
+    conn: Transaction,
+) -> AttemptOut:
+    """Found: it is asked after under their id. Not found: the next route is taken, or the order is refunded."""
+    await resolve_attempt(
+        conn,
+        attempt_id,
+        found=body.found,
+        remote_id=body.remote_id if isinstance(body, Found) else None,
+        staff_id=staff.id,
+    )
+    return attempt_out(await reading.read_attempt(conn, attempt_id))
+
+
+def attempt_out(row: AttemptRow) -> AttemptOut:
+    """Return an attempt as it is shown."""
+    shown = {name: getattr(row, name) for name in AttemptOut.model_fields}
+    shown["cost"] = None if row.cost is None else format_amount(row.cost)
+    shown["placing"] = _exchange_out(row.placing)
+    shown["report"] = _exchange_out(row.report)
+    return AttemptOut(**shown)
+
+
+def _exchange_out(row: ExchangeRow | None) -> ExchangeOut | None:
+    return ExchangeOut(**{name: getattr(row, name) for name in ExchangeOut.model_fields}) if row else None

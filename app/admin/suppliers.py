@@ -1,0 +1,224 @@
+"""``/suppliers``: our accounts upstream, and what each of them sells."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from app.admin.bodies import ExactRoute
+from app.admin.deps import Operator, Parts, Reader, Session, Transaction
+from app.admin.problems import SUPPLIER_RESPONSE
+from app.admin.schemas import (
+    DEFAULT_PAGE,
+    Body,
+    Currency,
+    Cursor,
+    Decimals,
+    Listing,
+    Page,
+    PageSize,
+    PathId,
+    Row,
+    Search,
+)
+from app.connectors.base import RemoteField
+from app.money import format_amount
+from app.suppliers import records, service
+from app.suppliers.contact import sync_supplier, try_out
+from app.suppliers.records import RemoteServiceRow, SupplierRow
+
+router = APIRouter(prefix="/suppliers", tags=["suppliers"], route_class=ExactRoute)
+
+
+class SupplierIn(Body):
+    """A supplier account to add. What ``config`` holds depends on the kind: see ``GET /kinds``."""
+
+    name: str = Field(examples=["Unlock Source"])
+    kind: str = Field(examples=["dhru"])
+    config: dict[str, Any] = Field(
+        examples=[{"base_url": "https://supplier.example", "username": "us", "api_key": "AAA-BBB-CCC"}]
+    )
+    currency: Currency | None = Field(None, description="Until the supplier names its own.")
+
+
+class SupplierChange(Body):
+    """What to change; what is not named stays. In ``config`` too, secrets included; null there means the default."""
+
+    name: str | None = None
+    config: dict[str, Any] | None = Field(None, examples=[{"api_key": "NEW-KEY"}])
+    concurrency: int | None = Field(None, description="Calls that each worker may have open at a time, 1 to 64.")
+    state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
+
+
+class SupplierOut(BaseModel):
+    """A supplier account; its secrets never come back."""
+
+    id: int
+    name: str
+    kind: str
+    config: dict[str, Any]
+    currency: str
+    state: str
+    paused_until: datetime | None
+    pause_reason: str | None
+    concurrency: int
+    balance: Decimals | None
+    balance_at: datetime | None
+    synced_at: datetime | None
+    services: int
+    unclear: int = Field(description="Attempts that wait for a person.")
+    created_at: datetime
+
+
+class DiagnosisOut(BaseModel):
+    """How a test of the account went, in one sentence."""
+
+    ok: bool
+    diagnosis: str = Field(examples=["Works: balance 61.20 USD, 412 services."])
+    balance: Decimals | None
+    currency: str | None
+    services: int | None
+
+
+class SyncOut(BaseModel):
+    """What a reading of the catalogue changed. Held: kept although the list, suspiciously short, lacks them."""
+
+    added: int
+    changed: int
+    removed: int
+    held: int
+
+
+class RemoteServiceOut(Row):
+    """A service of theirs. ``fields`` may be given to ``POST /services`` as they are."""
+
+    remote_id: str
+    name: str
+    group: str
+    type: str
+    cost: Decimals | None
+    currency: str
+    time: str
+    info: str
+    takes_serial: bool
+    takes_quantity: bool
+    min_quantity: int | None
+    max_quantity: int | None
+    fields: list[RemoteField]
+
+
+@router.post("", status_code=201, summary="Add a supplier account")
+async def add_supplier(body: SupplierIn, _: Operator, parts: Parts, conn: Transaction) -> SupplierOut:
+    """Add an account upstream; its secrets are sealed. Test it next, then sync its catalogue."""
+    supplier_id = await service.add(
+        conn,
+        parts.sealer,
+        name=body.name,
+        kind=body.kind,
+        config=body.config,
+        currency=body.currency or parts.currency,
+    )
+    return _out(await records.get_supplier(conn, supplier_id))
+
+
+@router.get("", summary="All supplier accounts")
+async def list_suppliers(_: Reader, conn: Transaction) -> Listing[SupplierOut]:
+    """Every account with its balance and how it stands."""
+    return Listing(items=[_out(row) for row in await records.list_suppliers(conn)])
+
+
+@router.get("/{supplier_id}", summary="One supplier account")
+async def get_supplier(supplier_id: PathId, _: Reader, conn: Transaction) -> SupplierOut:
+    """The account with its balance and how it stands."""
+    return _out(await records.get_supplier(conn, supplier_id))
+
+
+@router.patch("/{supplier_id}", summary="Change, pause or resume a supplier account")
+async def change_supplier(
+    supplier_id: PathId, body: SupplierChange, _: Operator, parts: Parts, conn: Transaction
+) -> SupplierOut:
+    """Change what the body names. A config for another host has to bring its secrets."""
+    await service.change(
+        conn,
+        parts.sealer,
+        supplier_id,
+        name=body.name,
+        config=body.config,
+        concurrency=body.concurrency,
+        state=body.state,
+    )
+    return _out(await records.get_supplier(conn, supplier_id))
+
+
+@router.post("/{supplier_id}/test", summary="Try a supplier account out")
+async def try_supplier(supplier_id: PathId, _: Operator, parts: Parts) -> DiagnosisOut:
+    """Ask for balance and catalogue and say how that went; buys nothing, and keeps the balance."""
+    found = await try_out(parts.db, parts.sealer, supplier_id)
+    return DiagnosisOut(
+        ok=found.ok,
+        diagnosis=found.diagnosis,
+        balance=format_amount(found.balance.amount) if found.balance else None,
+        currency=found.balance.currency if found.balance else None,
+        services=found.services,
+    )
+
+
+@router.post("/{supplier_id}/sync", summary="Take over a supplier's catalogue now", responses=SUPPLIER_RESPONSE)
+async def sync_catalogue(supplier_id: PathId, _: Operator, parts: Parts) -> SyncOut:
+    """Read the catalogue and write down what changed; what they no longer list is marked, never deleted."""
+    found = await sync_supplier(parts.db, parts.sealer, supplier_id)
+    return SyncOut(added=found.added, changed=found.changed, removed=found.removed, held=found.held)
+
+
+@router.get("/{supplier_id}/services", summary="What a supplier sells")
+async def list_remote_services(
+    supplier_id: PathId,
+    _: Reader,
+    session: Session,
+    search: Search = "",
+    cursor: Cursor = None,
+    limit: PageSize = DEFAULT_PAGE,
+) -> Page[RemoteServiceOut]:
+    """Their catalogue as last read; ``search`` looks into names and groups, or is one of their ids."""
+    rows = await records.remote_services(session, supplier_id, search=search, after=cursor or 0, limit=limit + 1)
+    return Page.of([_remote_out(row) for row in rows], limit)
+
+
+def _out(row: SupplierRow) -> SupplierOut:
+    return SupplierOut(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        config=row.config,
+        currency=row.currency,
+        state=row.state,
+        paused_until=row.paused_until,
+        pause_reason=row.pause_reason,
+        concurrency=row.concurrency,
+        balance=None if row.balance is None else format_amount(row.balance),
+        balance_at=row.balance_at,
+        synced_at=row.synced_at,
+        services=row.services,
+        unclear=row.unclear,
+        created_at=row.created_at,
+    )
+
+
+def _remote_out(row: RemoteServiceRow) -> RemoteServiceOut:
+    return RemoteServiceOut(
+        id=row.id,
+        remote_id=row.remote_id,
+        name=row.name,
+        group=row.group,
+        type=row.type,
+        cost=None if row.cost is None else format_amount(row.cost),
+        currency=row.currency,
+        time=row.time,
+        info=row.info,
+        takes_serial=row.takes_serial,
+        takes_quantity=row.takes_quantity,
+        min_quantity=row.min_quantity,
+        max_quantity=row.max_quantity,
+        fields=[RemoteField(**{**field, "options": tuple(field.get("options", ()))}) for field in row.fields],
+    )

@@ -1,0 +1,216 @@
+"""What we sell, as staff set it up: services with their fields, in groups that come to be by being named.
+
+Every change makes the catalogue's version rise (triggers see to it), so nothing here tells any cache.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, delete, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from app.catalog.tables import MAX_PRICE, MAX_QUANTITY, Service, ServiceField, ServiceGroup
+from app.connectors.base import FieldType, ServiceType
+from app.errors import Invalid, NotFound
+from app.money import format_amount
+
+DEVICES = ("imei", "serial", "imei_or_serial", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class NewField:
+    """An extra input that a service is to want; ``name`` is kept byte for byte, blanks at the ends included."""
+
+    name: str
+    type: FieldType = FieldType.TEXT
+    required: bool = False
+    description: str = ""
+    options: tuple[str, ...] = ()
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewService:
+    """A service to sell. ``price`` is of one piece, in micro-units of ``currency``.
+
+    ``device`` None: an IMEI for a service of type imei, nothing for the others. ``takes_quantity`` None: if a smallest
+    or largest quantity is given.
+    """
+
+    name: str
+    group: str
+    type: ServiceType
+    price: int
+    currency: str
+    device: str | None = None
+    takes_quantity: bool | None = None
+    min_quantity: int | None = None
+    max_quantity: int | None = None
+    time: str = ""
+    info: str = ""
+    allows_duplicates: bool = False
+    state: str = "active"
+    position: int = 0
+    fields: Sequence[NewField] = ()
+
+
+async def create_service(session: AsyncSession, new: NewService) -> Service:
+    """Put a service on sale, with its fields and its group; Invalid with the field at fault if it cannot be sold so."""
+    service = Service(
+        group_id=await _group(session, new.group),
+        name=_name(new.name, "name"),
+        type=new.type.value,
+        device=new.device or ("imei" if new.type is ServiceType.IMEI else "none"),
+        price=check_price(new.price),
+        currency=new.currency,
+        time=new.time,
+        info=new.info,
+        allows_duplicates=new.allows_duplicates,
+        state=new.state,
+        position=new.position,
+    )
+    _check_choices(service)
+    _set_quantity(service, new.takes_quantity, new.min_quantity, new.max_quantity)
+    session.add(service)
+    await session.flush()
+    await _write_fields(session, service.id, new.fields)
+    return await get_service(session, service.id)
+
+
+async def change_service(session: AsyncSession, service_id: int, changes: Mapping[str, Any]) -> Service:
+    """Change what ``changes`` names, by the names of ``NewService``; ``fields`` replaces all of them.
+
+    Type and currency stay for life: orders were sold in them. Raises NotFound and Invalid.
+    """
+    service = await session.get(Service, service_id, with_for_update=True)
+    if service is None:
+        raise NotFound("There is no such service.")
+    given = dict(changes)
+    if "group" in given:
+        service.group_id = await _group(session, given.pop("group"))
+    if "name" in given:
+        service.name = _name(given.pop("name"), "name")
+    if "price" in given:
+        service.price = check_price(given.pop("price"))
+    if given.keys() & {"takes_quantity", "min_quantity", "max_quantity"}:
+        takes = given.pop("takes_quantity", None)
+        # A limit that is not named stays, unless the service was sold one at a time until now.
+        smallest, largest = (service.min_quantity, service.max_quantity) if service.takes_quantity else (None, None)
+        kept = takes is not False
+        _set_quantity(
+            service,
+            takes,
+            given.pop("min_quantity", smallest if kept else None),
+            given.pop("max_quantity", largest if kept else None),
+        )
+    if "fields" in given:
+        await _write_fields(session, service_id, given.pop("fields"))
+    for name in ("device", "time", "info", "allows_duplicates", "state", "position"):
+        if name in given:
+            setattr(service, name, given.pop(name))
+    _check_choices(service)
+    await session.flush()
+    return await get_service(session, service_id)
+
+
+async def get_service(session: AsyncSession, service_id: int) -> Service:
+    """Return a service with its group and fields; NotFound if there is none."""
+    found = await session.scalar(_full().where(Service.id == service_id).execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound("There is no such service.")
+    return found
+
+
+async def list_services(
+    session: AsyncSession, *, search: str = "", state: str | None = None, after: int = 0, limit: int
+) -> list[Service]:
+    """Return services with an id above ``after``, in order of id; ``search`` looks into names and groups."""
+    query = _full().where(Service.id > after).order_by(Service.id).limit(limit)
+    if search:
+        query = query.join(Service.group).where(
+            or_(Service.name.icontains(search, autoescape=True), ServiceGroup.name.icontains(search, autoescape=True))
+        )
+    if state is not None:
+        query = query.where(Service.state == state)
+    return list(await session.scalars(query))
+
+
+def check_price(price: int) -> int:
+    """Return ``price`` (micro-units of one piece) if a service may cost that; Invalid otherwise."""
+    if not 0 <= price <= MAX_PRICE:
+        raise Invalid(f"A price is 0 to {format_amount(MAX_PRICE)}.", field="price")
+    return price
+
+
+def _full() -> Select[Service]:
+    return select(Service).options(selectinload(Service.group), selectinload(Service.fields))
+
+
+async def _group(session: AsyncSession, name: str) -> int:
+    """Return the id of the group of this name, which is made if it is not there."""
+    name = _name(name, "group")
+    # Two who name a new group at once get the same one: the second waits here for the first to commit.
+    await session.execute(insert(ServiceGroup).values(name=name).on_conflict_do_nothing(index_elements=["name"]))
+    found = await session.scalar(select(ServiceGroup.id).where(ServiceGroup.name == name))
+    assert found is not None  # noqa: S101  it was inserted or was there; groups are not deleted
+    return found
+
+
+def _name(name: str, field: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 300:
+        raise Invalid("A name has 1 to 300 characters.", field=field)
+    return name
+
+
+def _check_choices(service: Service) -> None:
+    if service.device not in DEVICES:
+        raise Invalid(f"The device is one of {', '.join(DEVICES)}.", field="device")
+    if service.state not in ("active", "hidden"):
+        raise Invalid("The state is active or hidden.", field="state")
+
+
+def _set_quantity(service: Service, takes: bool | None, smallest: int | None, largest: int | None) -> None:
+    limited = smallest is not None or largest is not None
+    if takes is False and limited:
+        raise Invalid("A service that takes no quantity has no limits to it.", field="takes_quantity")
+    service.takes_quantity = limited if takes is None else takes
+    if not service.takes_quantity:
+        service.min_quantity = service.max_quantity = 1
+        return
+    service.min_quantity = 1 if smallest is None else smallest
+    service.max_quantity = MAX_QUANTITY if largest is None else largest
+    if not 1 <= service.min_quantity <= MAX_QUANTITY:
+        raise Invalid(f"The smallest quantity is 1 to {MAX_QUANTITY}.", field="min_quantity")
+    if not service.min_quantity <= service.max_quantity <= MAX_QUANTITY:
+        raise Invalid(f"The largest quantity is from the smallest to {MAX_QUANTITY}.", field="max_quantity")
+
+
+async def _write_fields(session: AsyncSession, service_id: int, fields: Sequence[NewField]) -> None:
+    names = [field.name.strip().lower() for field in fields]
+    for number, field in enumerate(fields):
+        if not names[number] or len(field.name) > 200:
+            raise Invalid("A field's name has 1 to 200 characters.", field=f"fields.{number}.name")
+        if names[number] in names[:number]:
+            # Customers' panels trim names and change their case, so these two could not be told apart.
+            raise Invalid(f"There are two fields named {field.name.strip()}.", field=f"fields.{number}.name")
+        if field.type in (FieldType.DROPDOWN, FieldType.RADIO) and not field.options:
+            raise Invalid("A field to choose from needs options.", field=f"fields.{number}.options")
+    await session.execute(delete(ServiceField).where(ServiceField.service_id == service_id))
+    session.add_all(
+        ServiceField(
+            service_id=service_id,
+            name=field.name,
+            type=field.type.value,
+            required=field.required,
+            description=field.description,
+            options=list(field.options),
+            pattern=field.pattern,
+            position=position,
+        )
+        for position, field in enumerate(fields)
+    )
+    await session.flush()

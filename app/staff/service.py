@@ -1,0 +1,147 @@
+"""Who runs the business: staff, what their role lets them do, and the tokens they use the staff API with."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from app.db import Connection
+from app.errors import Conflict, Invalid, NotFound, Unauthenticated
+from app.sealing import Sealer, new_token
+
+
+class Right(StrEnum):
+    """What a call of the staff API asks for."""
+
+    READ = "read"
+    """Look at anything."""
+    OPERATE = "operate"
+    """Set up suppliers, services, routes, prices and customers; decide about orders that are not paid out."""
+    MONEY = "money"
+    """Move credit by hand: top up, adjust, reverse, grant a credit limit."""
+
+
+RIGHTS: Mapping[str, frozenset[Right]] = MappingProxyType(
+    {
+        "owner": frozenset(Right),
+        "operator": frozenset({Right.READ, Right.OPERATE}),
+        "finance": frozenset({Right.READ, Right.MONEY}),
+        "read_only": frozenset({Right.READ}),
+    }
+)
+"""What each role may do: the whole table."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffIdentity:
+    """Who is calling the staff API."""
+
+    id: int
+    email: str
+    name: str
+    role: str
+
+    def may(self, right: Right) -> bool:
+        """Whether the role has ``right``."""
+        return right in RIGHTS[self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token just made; ``token`` is shown this once and kept nowhere."""
+
+    id: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRow:
+    """A staff member as listed; ``tokens`` counts those that work."""
+
+    id: int
+    email: str
+    name: str
+    role: str
+    state: str
+    tokens: int
+    created_at: datetime
+
+
+async def create_staff(conn: Connection, *, email: str, name: str, role: str, if_missing: bool = False) -> int:
+    """Create a staff member and return the id; ``if_missing`` returns that of one who is there already.
+
+    Raises Invalid for a name, address or role that cannot be one, Conflict if the e-mail address is taken.
+    """
+    email, name = email.strip().lower(), name.strip()
+    if not re.fullmatch(r"[^@\s\x00]+@[^@\s\x00]+", email) or len(email) > 254:
+        raise Invalid("That is not an e-mail address.", field="email")
+    if not name or len(name) > 200:
+        raise Invalid("A name has 1 to 200 characters.", field="name")
+    if role not in RIGHTS:
+        raise Invalid(f"The role is one of {', '.join(RIGHTS)}.", field="role")
+    cursor = await conn.execute(
+        "INSERT INTO staff (email, name, role) VALUES (%s, %s, %s) ON CONFLICT (email) DO NOTHING RETURNING id",
+        (email, name, role),
+    )
+    row = await cursor.fetchone()
+    if row is not None:
+        return int(row["id"])
+    if not if_missing:
+        raise Conflict("A staff member with this e-mail address exists.", field="email")
+    return await find_staff(conn, email)
+
+
+async def find_staff(conn: Connection, email: str) -> int:
+    """Return the id of the staff member with this e-mail address; NotFound if there is none."""
+    cursor = await conn.execute("SELECT id FROM staff WHERE email = %s", (email.strip().lower(),))
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no staff member with this e-mail address.", field="email")
+    return int(row["id"])
+
+
+async def list_staff(conn: Connection) -> list[StaffRow]:
+    """Return all staff in the order they came."""
+    cursor = await conn.execute(
+        "SELECT s.id, s.email, s.name, s.role, s.state, s.created_at,"
+        " (SELECT count(*) FROM staff_tokens t WHERE t.staff_id = s.id AND t.revoked_at IS NULL"
+        "  AND (t.expires_at IS NULL OR t.expires_at > now())) AS tokens FROM staff s ORDER BY s.id"
+    )
+    return [StaffRow(**row) for row in await cursor.fetchall()]
+
+
+async def create_token(
+    conn: Connection, sealer: Sealer, staff_id: int, *, label: str = "", days: int | None = None
+) -> NewToken:
+    """Make a token for a staff member; the returned text is the only copy of it. ``days`` until it ends, None: never.
+
+    Raises NotFound for an unknown staff member.
+    """
+    if days is not None and not 1 <= days <= 36_500:
+        raise Invalid("A token lasts 1 to 36500 days.", field="days")
+    token = new_token("ts")
+    cursor = await conn.execute(
+        "INSERT INTO staff_tokens (staff_id, token_hash, label, expires_at)"
+        " SELECT id, %s, %s, now() + make_interval(days => %s::integer) FROM staff WHERE id = %s RETURNING id",
+        (sealer.hash(token), label, days, staff_id),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such staff member.")
+    return NewToken(row["id"], token)
+
+
+async def authenticate(conn: Connection, sealer: Sealer, token: str) -> StaffIdentity:
+    """Return whose token this is; Unauthenticated if it is unknown, revoked or expired, or its owner suspended."""
+    cursor = await conn.execute(
+        "SELECT s.id, s.email, s.name, s.role FROM staff_tokens t JOIN staff s ON s.id = t.staff_id"
+        " WHERE t.token_hash = ANY (%s) AND s.state = 'active' AND t.revoked_at IS NULL"
+        " AND (t.expires_at IS NULL OR t.expires_at > now())",
+        (sealer.hashes(token),),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise Unauthenticated("The staff token is wrong or no longer valid.")
+    return StaffIdentity(**row)

@@ -1,0 +1,180 @@
+"""Routes from our services to remote ones: added, changed, taken away, and looked at for what will go wrong."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.db import Connection
+from app.errors import Conflict, Invalid, NotFound
+from app.money import format_amount
+
+
+class CurrencyMismatch(Invalid):
+    """The supplier is paid in another currency than the service is sold in, and there are no rates between them."""
+
+    code = "currency_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """A route with what it leads to. ``cost`` and ``price`` are of one piece, in micro-units of ``currency``.
+
+    ``blocked`` says why it may not be used now, None if it may.
+    """
+
+    id: int
+    service_id: int
+    service: str
+    remote_service_id: int
+    remote_id: str
+    remote_name: str
+    supplier_id: int
+    supplier: str
+    priority: int
+    state: str
+    cost: int | None
+    price: int
+    currency: str
+    blocked: str | None
+    created_at: datetime
+
+
+_ROUTES = """
+SELECT r.id, r.service_id, v.name AS service, r.remote_service_id, m.remote_id, m.name AS remote_name,
+       s.id AS supplier_id, s.name AS supplier, r.priority, r.state, m.cost, v.price, s.currency, f.blocked,
+       r.created_at
+FROM routes r
+JOIN route_facts f ON f.route_id = r.id
+JOIN services v ON v.id = r.service_id
+JOIN remote_services m ON m.id = r.remote_service_id
+JOIN suppliers s ON s.id = m.supplier_id
+"""
+
+
+async def add_route(conn: Connection, *, service_id: int, remote_service_id: int, priority: int = 100) -> int:
+    """Add a route and return its id; the lowest priority number is tried first.
+
+    Raises NotFound with the field at fault, CurrencyMismatch, and Conflict if the route exists.
+    """
+    cursor = await conn.execute(
+        "SELECT (SELECT currency FROM services WHERE id = %s) AS sold,"
+        " (SELECT s.currency FROM remote_services m JOIN suppliers s ON s.id = m.supplier_id WHERE m.id = %s)"
+        " AS bought",
+        (service_id, remote_service_id),
+    )
+    row = await cursor.fetchone()
+    if row is None or row["sold"] is None:
+        raise NotFound("There is no such service.", field="service_id")
+    if row["bought"] is None:
+        raise NotFound("There is no such remote service.", field="remote_service_id")
+    if row["sold"] != row["bought"]:
+        raise CurrencyMismatch(
+            f"The service is sold in {row['sold']}, the supplier is paid in {row['bought']}.", field="remote_service_id"
+        )
+    cursor = await conn.execute(
+        "INSERT INTO routes (service_id, remote_service_id, priority) VALUES (%s, %s, %s)"
+        " ON CONFLICT (service_id, remote_service_id) DO NOTHING RETURNING id",
+        (service_id, remote_service_id, priority),
+    )
+    made = await cursor.fetchone()
+    if made is None:
+        raise Conflict("This route exists.", field="remote_service_id")
+    return int(made["id"])
+
+
+async def get_route(conn: Connection, route_id: int) -> RouteRow:
+    """Return a route; NotFound if there is none."""
+    row = await (await conn.execute(f"{_ROUTES} WHERE r.id = %s", (route_id,))).fetchone()
+    if row is None:
+        raise NotFound("There is no such route.")
+    return RouteRow(**row)
+
+
+async def list_routes(conn: Connection, *, service_id: int | None = None, after: int = 0, limit: int) -> list[RouteRow]:
+    """Return routes with an id above ``after`` in order of id, of one service or of all."""
+    cursor = await conn.execute(
+        f"{_ROUTES} WHERE r.id > %(after)s AND (%(service)s::bigint IS NULL OR r.service_id = %(service)s)"
+        " ORDER BY r.id LIMIT %(limit)s",
+        {"after": after, "service": service_id, "limit": limit},
+    )
+    return [RouteRow(**row) for row in await cursor.fetchall()]
+
+
+async def change_route(
+    conn: Connection, route_id: int, *, priority: int | None = None, state: str | None = None
+) -> None:
+    """Change a route's priority, pause it or take it up again, which also ends a pause that a machine decided."""
+    if state not in (None, "active", "paused"):
+        raise Invalid("The state is active or paused.", field="state")
+    cursor = await conn.execute(
+        "UPDATE routes SET priority = COALESCE(%(priority)s, priority), state = COALESCE(%(state)s, state),"
+        " paused_until = CASE WHEN %(state)s = 'active' THEN NULL ELSE paused_until END,"
+        " pause_reason = CASE WHEN %(state)s = 'active' THEN NULL ELSE pause_reason END WHERE id = %(id)s",
+        {"priority": priority, "state": state, "id": route_id},
+    )
+    if cursor.rowcount == 0:
+        raise NotFound("There is no such route.")
+
+
+async def remove_route(conn: Connection, route_id: int) -> bool:
+    """Delete a route that was never used and return True; pause one that was, for its history, and return False."""
+    # The lock keeps a placing from using the route between the look and the deletion.
+    cursor = await conn.execute("SELECT id FROM routes WHERE id = %s FOR UPDATE", (route_id,))
+    if await cursor.fetchone() is None:
+        raise NotFound("There is no such route.")
+    cursor = await conn.execute(
+        "DELETE FROM routes WHERE id = %s AND NOT EXISTS (SELECT FROM attempts WHERE route_id = %s)",
+        (route_id, route_id),
+    )
+    if cursor.rowcount:
+        return True
+    await change_route(conn, route_id, state="paused")
+    return False
+
+
+_FACTS = """
+SELECT v.type, v.price, v.takes_quantity, v.device, m.type AS remote_type, m.cost,
+       m.takes_quantity AS remote_takes_quantity, m.fields AS remote_fields, f.blocked, s.name AS supplier,
+       ARRAY(SELECT lower(btrim(name)) FROM service_fields WHERE service_id = v.id) AS names,
+       (SELECT count(*) FROM customer_prices p JOIN customers c ON c.id = p.customer_id AND c.currency = v.currency
+         WHERE p.service_id = v.id AND p.price < m.cost) AS below
+FROM routes r
+JOIN route_facts f ON f.route_id = r.id
+JOIN services v ON v.id = r.service_id
+JOIN remote_services m ON m.id = r.remote_service_id
+JOIN suppliers s ON s.id = m.supplier_id
+WHERE r.id = %s
+"""
+
+
+async def route_warnings(conn: Connection, route_id: int) -> list[str]:
+    """Return what will keep a route from fulfilling orders, one sentence each; NotFound if there is none."""
+    row = await (await conn.execute(_FACTS, (route_id,))).fetchone()
+    if row is None:
+        raise NotFound("There is no such route.")
+    return _warnings(row)
+
+
+def _warnings(row: dict[str, Any]) -> list[str]:
+    found = []
+    if row["cost"] is not None and row["cost"] > row["price"]:
+        found.append(
+            f"The cost of {format_amount(row['cost'])} is above the price of {format_amount(row['price'])}:"
+            " the route is not used while it would lose money."
+        )
+    if row["below"]:
+        found.append(f"The cost is above {row['below']} of the customers' own prices.")
+    found += [
+        f"The supplier requires the field {field['name'].strip()}, which the service does not ask for."
+        for field in row["remote_fields"]
+        if field.get("required") and field["name"].strip().lower() not in row["names"]
+    ]
+    if row["type"] != row["remote_type"]:
+        found.append(f"The service is of type {row['type']}, the remote service of type {row['remote_type']}.")
+    elif row["remote_type"] == "imei" and row["device"] == "none":
+        found.append("The remote service is bought for a device, the service does not ask for one.")
+    if row["takes_quantity"] and not row["remote_takes_quantity"]:
+        found.append("The service is sold by quantity, the remote service is not.")
+    if row["blocked"]:
+        found.append(f"The route may not be used now: {row['blocked']}.")
+    return found
