@@ -276,7 +276,12 @@ async def diagnose(connector: Connector[Any]) -> Diagnosis:
     """Ask the supplier for balance and catalogue and say in one sentence how that went. Buys nothing."""
     balance: Money | None = None
     try:
-        balance = await connector.balance()
+        try:
+            balance = await connector.balance()
+            held = f"balance {balance}" if balance else "no balance call"
+        except Unclear as error:
+            # A catalogue can be sold from without a balance; the operator is told what to mend.
+            held = f"balance unknown ({error.text})"
         services = len(await connector.catalog())
     except NotSent as error:
         return Diagnosis(False, f"The supplier cannot be reached: {error.text}", balance, None)
@@ -289,8 +294,7 @@ async def diagnose(connector: Connector[Any]) -> Diagnosis:
         return Diagnosis(False, f"{hint}: {error.text}", balance, None)
     except Unclear as error:
         return Diagnosis(False, f"The answer is not this protocol's: {error.text}", balance, None)
-    held = f"balance {balance}, " if balance else ""
-    return Diagnosis(True, f"Works: {held}{services} services.", balance, services)
+    return Diagnosis(True, f"Works: {held}, {services} services.", balance, services)
 
 
 async def store_balance(conn: Connection, supplier_id: int, balance: Money) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from app.connectors.base import Connector, RemoteService
+from app.connectors.errors import Unclear
 from app.db import Connection, Database
 from app.suppliers.service import store_balance
 
@@ -56,9 +57,13 @@ class SyncResult:
 async def sync(db: Database, connector: Connector[Any], supplier_id: int) -> SyncResult:
     """Read a supplier's balance and catalogue and take them over; the network is done with before anything is written.
 
-    Raises the connector's words if the supplier cannot be read; then our copy stays as it is.
+    Raises the connector's words if the supplier cannot be read; then our copy stays as it is. A balance that is told in
+    no readable form keeps nobody from reading the catalogue.
     """
-    balance = await connector.balance()
+    try:
+        balance = await connector.balance()
+    except Unclear:
+        balance = None
     services = await connector.catalog()
     async with db.transaction() as conn:
         if balance is not None:
