@@ -35,7 +35,7 @@ class Outcome:
     order_id: int | None
 
 
-_PLACE = "SELECT n, outcome, order_id FROM place_orders(%s, %s::inet, %s, make_interval(secs => %s), %s, %s::json)"
+PLACE = "SELECT n, outcome, order_id FROM place_orders(%s, %s::inet, %s, make_interval(secs => %s), %s, %s::json)"
 
 
 async def place(
@@ -67,7 +67,7 @@ async def place(
             for n, wish in enumerate(wishes, start=1)
         ]
     ).decode()
-    cursor = await conn.execute(_PLACE, (key_id, ip, catalog_version, window_seconds, source, rows))
+    cursor = await conn.execute(PLACE, (key_id, ip, catalog_version, window_seconds, source, rows))
     answers = await cursor.fetchall()
     if answers[0]["n"] == 0:
         if answers[0]["outcome"] == "stale":
@@ -87,7 +87,7 @@ class OrderStatus:
     created_at: datetime
 
 
-_STATUS = """
+STATUS = """
 SELECT o.id, o.state, o.device, COALESCE(CASE o.state WHEN 'completed' THEN o.result
        WHEN 'rejected' THEN o.reason END, '') AS text, o.created_at
 FROM usable_key(%s, %s::inet) k LEFT JOIN orders o ON o.customer_id = k.customer_id AND o.id = ANY (%s)
@@ -100,7 +100,7 @@ async def status(conn: Connection, ids: Sequence[int], *, key_id: int, ip: str |
     Raises Unauthenticated if the key is no longer valid here.
     """
     known = [number for number in ids if 0 < number < 2**63]
-    cursor = await conn.execute(_STATUS, (key_id, ip, known))
+    cursor = await conn.execute(STATUS, (key_id, ip, known))
     rows = await cursor.fetchall()
     if not rows:
         raise Unauthenticated("The key is no longer valid.")
