@@ -54,6 +54,20 @@ async def get_supplier(conn: Connection, supplier_id: int) -> SupplierRow:
     return SupplierRow(**row)
 
 
+async def find_supplier(conn: Connection, text: str) -> SupplierRow:
+    """Return the supplier of this name or id; NotFound if there is none."""
+    wanted = text.strip()
+    cursor = await conn.execute(
+        f"{_SUPPLIERS} WHERE lower(s.name) = lower(%(text)s) OR s.id::text = %(text)s"
+        " ORDER BY s.name = %(text)s DESC, lower(s.name) = lower(%(text)s) DESC LIMIT 1",
+        {"text": wanted},
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound(f"There is no supplier {wanted[:100]!r}.")
+    return SupplierRow(**row)
+
+
 async def list_suppliers(conn: Connection) -> list[SupplierRow]:
     """Return all suppliers in the order they came."""
     cursor = await conn.execute(f"{_SUPPLIERS} ORDER BY s.id")

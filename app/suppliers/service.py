@@ -149,12 +149,16 @@ def _host(config: Mapping[str, object]) -> str | None:
 async def reseal(conn: Connection, sealer: Sealer) -> int:
     """Seal every supplier's secrets with the newest key and return how many there are.
 
-    ``conn`` is inside a transaction. ValueError if there is one that no key opens; then none is changed.
+    ``conn`` is inside a transaction. Conflict if there is one that no key opens; then none is to be changed.
     """
-    cursor = await conn.execute("SELECT id, sealed FROM suppliers ORDER BY id FOR UPDATE")
+    cursor = await conn.execute("SELECT id, name, sealed FROM suppliers ORDER BY id FOR UPDATE")
     rows = await cursor.fetchall()
     for row in rows:
-        await conn.execute("UPDATE suppliers SET sealed = %s WHERE id = %s", (sealer.reseal(row["sealed"]), row["id"]))
+        try:
+            sealed = sealer.reseal(row["sealed"])
+        except ValueError as error:
+            raise Conflict(f"No SECRET_KEY opens the secrets of supplier {row['name']}; enter them again.") from error
+        await conn.execute("UPDATE suppliers SET sealed = %s WHERE id = %s", (sealed, row["id"]))
     return len(rows)
 
 

@@ -1,0 +1,199 @@
+"""``trunkline supplier``: our accounts upstream; and ``trunkline rotate-secrets``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from app.cli.output import Limit, progress, table
+from app.cli.session import Session, fail, with_database
+from app.connectors import registry
+from app.errors import TrunklineError
+from app.money import format_amount
+from app.suppliers import records, service
+from app.suppliers.contact import sync_supplier, try_out
+from app.suppliers.records import RemoteServiceRow, SupplierRow
+from app.suppliers.service import Diagnosis
+
+commands = typer.Typer(help="Our accounts upstream, and what they sell.", no_args_is_help=True)
+
+Which = Annotated[str, typer.Argument(metavar="SUPPLIER", help="The supplier's name or id.")]
+
+
+@commands.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What we call this account.")],
+    values: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE...",
+            help="The settings of the kind. KEY=@FILE reads the value from a file, @- from stdin.",
+        ),
+    ],
+    kind: Annotated[str, typer.Option(help="The protocol the supplier speaks.")] = "dhru",
+    currency: Annotated[str | None, typer.Option(help="Until the supplier names its own; by default CURRENCY.")] = None,
+) -> None:
+    """Add a supplier account. A secret that is not given is asked for, so that it need not be on the command line.
+
+    Example: trunkline supplier add "Unlock Source" base_url=https://supplier.example username=us
+    """
+    config = dict(_setting(text) for text in values)
+    if kind in registry.kinds():
+        for secret in sorted(registry.secret_names(kind) - config.keys()):
+            config[secret] = typer.prompt(secret, hide_input=True, err=True)
+
+    async def work(session: Session) -> int:
+        async with session.db.transaction() as conn:
+            return await service.add(
+                conn,
+                session.sealer,
+                name=name,
+                kind=kind,
+                config=config,
+                currency=currency or session.settings.currency,
+            )
+
+    print(f"Added supplier {with_database(work)}. Next: trunkline supplier test {name!r}")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{key[:40]!r} is not of the form KEY=VALUE.")
+    if not value.startswith("@"):
+        return key, value
+    if value == "@-":
+        return key, typer.get_text_stream("stdin").read().strip()
+    try:
+        return key, Path(value[1:]).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"The file for {key[:40]} cannot be read: {type(error).__name__}.") from None
+
+
+@commands.command()
+def test(supplier: Which) -> None:
+    """Ask a supplier for balance and catalogue and say how that went. Buys nothing; exit code 1 if it does not work.
+
+    Example: trunkline supplier test "Unlock Source"
+    """
+
+    async def work(session: Session) -> Diagnosis:
+        async with session.db.pool.connection() as conn:
+            found = await records.find_supplier(conn, supplier)
+        with progress() as shown:
+            shown.add_task(f"Asking {escape(found.name)}", total=1)
+            return await try_out(session.db, session.sealer, found.id)
+
+    diagnosis = with_database(work)
+    if not diagnosis.ok:
+        fail(diagnosis.diagnosis)
+    print(diagnosis.diagnosis)
+
+
+@commands.command()
+def sync(
+    suppliers: Annotated[
+        list[str] | None, typer.Argument(metavar="SUPPLIER", help="Names or ids; none: all that are active.")
+    ] = None,
+) -> None:
+    """Take over suppliers' catalogues now. One that cannot be read makes the exit code 1 and does not stop the others.
+
+    Example: trunkline supplier sync "Unlock Source"
+    """
+
+    async def work(session: Session) -> tuple[list[str], list[str]]:
+        async with session.db.pool.connection() as conn:
+            if suppliers:
+                chosen = [await records.find_supplier(conn, text) for text in suppliers]
+            else:
+                chosen = [row for row in await records.list_suppliers(conn) if row.state == "active"]
+        done, failures = [], []
+        with progress() as shown:
+            task = shown.add_task("Reading catalogues", total=len(chosen))
+            for row in chosen:
+                shown.update(task, description=f"Reading the catalogue of {escape(row.name)}")
+                try:
+                    result = await sync_supplier(session.db, session.sealer, row.id)
+                except TrunklineError as error:
+                    failures.append(f"{row.name}: {error.message}")
+                else:
+                    done.append(
+                        f"{row.name}: {result.added} added, {result.changed} changed, {result.removed} removed,"
+                        f" {result.held} held."
+                    )
+                shown.advance(task)
+        return done, failures
+
+    done, failures = with_database(work)
+    for line in done:
+        print(line)
+    if failures:
+        fail("\n".join(failures))
+
+
+@commands.command("list")
+def list_() -> None:
+    """List our supplier accounts with their balances and how they stand.
+
+    Example: trunkline supplier list
+    """
+
+    async def work(session: Session) -> list[SupplierRow]:
+        async with session.db.pool.connection() as conn:
+            return await records.list_suppliers(conn)
+
+    rows = [
+        (
+            row.id,
+            row.name,
+            row.kind,
+            f"paused: {row.pause_reason}" if row.paused_until else row.state,
+            None if row.balance is None else format_amount(row.balance),
+            row.currency,
+            row.services,
+            row.unclear,
+        )
+        for row in with_database(work)
+    ]
+    headings = ("ID", "NAME", "KIND", "STATE", "BALANCE", "CURRENCY", "SERVICES", "UNCLEAR")
+    table(headings, rows, "There is no supplier yet: trunkline supplier add.")
+
+
+@commands.command()
+def services(
+    supplier: Which,
+    search: Annotated[str, typer.Option(help="Part of a name or group, or their id.")] = "",
+    limit: Limit = 200,
+) -> None:
+    """List what a supplier sells, as last read. The ID is what `trunkline route add` wants.
+
+    Example: trunkline supplier services "Unlock Source" --search "iphone carrier"
+    """
+
+    async def work(session: Session) -> list[RemoteServiceRow]:
+        async with session.db.pool.connection() as conn:
+            found = await records.find_supplier(conn, supplier)
+        async with session.db.sessions() as reading:
+            return await records.remote_services(reading, found.id, search=search, limit=limit)
+
+    rows = [
+        (row.id, row.remote_id, row.type, None if row.cost is None else format_amount(row.cost), row.currency, row.name)
+        for row in with_database(work)
+    ]
+    headings = ("ID", "THEIRS", "TYPE", "COST", "CURRENCY", "NAME")
+    table(headings, rows, "No such service; trunkline supplier sync reads the catalogue.")
+
+
+def rotate_secrets() -> None:
+    """Seal every supplier's secrets with the newest SECRET_KEY, the first of those given.
+
+    API keys and staff tokens are kept as hashes that cannot be renewed: those made under an older key work only while
+    that key stays in SECRET_KEY. Example: SECRET_KEY="$NEW,$OLD" trunkline rotate-secrets
+    """
+
+    async def work(session: Session) -> int:
+        async with session.db.transaction() as conn:
+            return await service.reseal(conn, session.sealer)
+
+    print(f"The secrets of {with_database(work)} suppliers are sealed with the newest key.")
