@@ -98,5 +98,6 @@ async def panel(door: Door, shop: Shop) -> AsyncIterator[Panel]:
     wakes: list[int] = []
     door = replace(door, placed=lambda: wakes.append(1))
     app = Starlette(routes=dhru_routes(door))
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
+    # Without a trusted proxy no header may say where a client is.
+    async with serving(app, proxy_headers=False) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
         yield Panel(http=http, shop=shop, door=door, wakes=wakes)
