@@ -11,6 +11,7 @@ MAX_AMOUNT = 9_000_000_000 * MICRO
 """The largest amount one row may carry; sums of a million of them still fit a Postgres numeric and a report."""
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_PLACES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,26 @@ def parse_amount(text: str | int | Decimal) -> int:
     """
     if isinstance(text, bool) or not isinstance(text, str | int | Decimal):
         raise ValueError("an amount is a decimal string")
-    if isinstance(text, str) and len(text) > 40:
-        raise ValueError("an amount has at most 40 characters")
+    if isinstance(text, str) and (len(text) > 40 or "_" in text or not text.isascii()):
+        # Python reads 1_000 and digits of other scripts; a person who meant them is not to be guessed at.
+        raise ValueError("an amount is a decimal string such as 12.50")
     try:
         value = Decimal(text)
     except InvalidOperation as error:
         raise ValueError("an amount is a decimal string such as 12.50") from error
     if not value.is_finite() or value.adjusted() > 15:
         raise ValueError("the amount is out of range")
-    micro = value * MICRO
-    if micro != micro.to_integral_value():
-        raise ValueError("an amount has at most six decimal places")
-    if abs(micro) > MAX_AMOUNT:
+    # In whole numbers: decimal arithmetic rounds to 28 digits, and would round away places that were never allowed.
+    sign, digits, exponent = value.as_tuple()
+    surplus = -_PLACES - int(exponent)
+    if surplus > 0:
+        if any(digits[-surplus:]):
+            raise ValueError("an amount has at most six decimal places")
+        digits, exponent = digits[:-surplus], -_PLACES
+    micro: int = int("".join(map(str, digits)) or "0") * 10 ** (int(exponent) + _PLACES)
+    if micro > MAX_AMOUNT:
         raise ValueError("the amount is out of range")
-    return int(micro)
+    return -micro if sign else micro
 
 
 def format_amount(micro: int) -> str:
