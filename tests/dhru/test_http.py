@@ -21,8 +21,8 @@ from tests.serving import serving
 PATHS = (
     "/api/index.php", "/api/index.php/", "//api/index.php", "//api//index.php//", "/api/index.php/api/index.php",
     "/api/index.php/whatever/else.html", "/api/", "/api", "/api//", "/index.php", "/api.php", "/public/api.php",
-    "/api/dhru", "/api/dhru/", "/api/dhru/index.php", "/dhru/api/index.php", "/dhru_api.php", "/dhru-api.php", "/api/dhru_bridge",
-    "/supplier_api.php", "/api/api/index.php", "/api.php/api/index.php", "/API/INDEX.PHP",
+    "/api/dhru", "/api/dhru/", "/api/dhru/index.php", "/dhru/api/index.php", "/dhru_api.php", "/dhru-api.php",
+    "/api/dhru_bridge", "/supplier_api.php", "/api/api/index.php", "/api.php/api/index.php", "/API/INDEX.PHP",
 )  # fmt: skip
 
 
