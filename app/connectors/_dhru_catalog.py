@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.connectors._amounts import read_amount, read_currency
-from app.connectors._dhru_reply import clean, folded, open_envelope, text_of
+from app.connectors._dhru_reply import MAX_ID, clean, folded, open_envelope, text_of
 from app.connectors.base import FieldType, RemoteField, RemoteService, ServiceType
 from app.connectors.errors import Unclear
 
@@ -68,6 +68,8 @@ class _Place:
 def read_catalog(value: object, currency: str) -> Sequence[RemoteService]:
     """Return every service of a list reply once; ``currency`` helps to read prices.
 
+    File services are left out, because they are ordered by another call, which needs a file.
+
     Raises ``Unclear`` for a reply without a list, or with one in which nothing can be recognised.
     """
     envelope = open_envelope(value)
@@ -86,7 +88,7 @@ def read_catalog(value: object, currency: str) -> Sequence[RemoteService]:
             found.setdefault(service.remote_id, service)
     if not found and any(not _is_empty(body) for body in lists):
         raise Unclear("the service list cannot be read")
-    return tuple(found.values())
+    return tuple(service for service in found.values() if service.type is not ServiceType.FILE)
 
 
 def _is_empty(body: object) -> bool:
@@ -109,7 +111,7 @@ def _walk(node: object, place: _Place, currency: str) -> Iterator[RemoteService]
             if service := _service(body, place, currency):
                 yield service
             return
-        group = _name(body.get("groupname")) or (place.key if not place.key.isdigit() else "") or place.group
+        group = _name(body.get("groupname")) or ("" if place.key.isdigit() else _name(place.key)) or place.group
         kind = text_of(body.get("grouptype")) or (place.key if place.key.lower() in _TYPES else "") or place.type
         children: Any = body.get("services", node)
         items = children.items() if isinstance(children, Mapping) else [("", child) for child in _list(children)]
@@ -128,7 +130,7 @@ def _service(body: Mapping[str, Any], place: _Place, currency: str) -> RemoteSer
         (text for key in ("serviceid", "service_id", "id") if (text := text_of(body.get(key)).strip())), ""
     )
     remote_id = remote_id or place.key
-    if not remote_id or len(remote_id) > 190:
+    if not remote_id or len(remote_id) > MAX_ID or not remote_id.isprintable():
         return None
     kind = text_of(body.get("servicetype") or body.get("service_type") or place.type).strip().lower()
     flag = _SERVER_FLAG.get(text_of(body.get("server")).strip(), ServiceType.IMEI)

@@ -37,7 +37,8 @@ UNKNOWN_ACTIONS = ("command not found", "invalid action", "unknown action")
 DOUBTFUL = ("timeout", "timed out", "time out", "gateway", "upstream", "curl error", "server error", "sqlstate")
 """ERROR texts that prove nothing: one server answers ERROR after a time-out of its own supplier and keeps the order."""
 
-_STATUS_WORDS = {"success", "completed", "complete", "done", "processing", "pending", "in process", "waiting"}
+_DONE_WORDS = {"success", "completed", "complete", "done"}
+_PENDING_WORDS = {"processing", "pending", "in process", "waiting"}
 _ORDER_KEYS = ("referenceid", "reference_id", "orderid", "order_id")
 _NOTHING = {"", "0", "false", "null", "none", "[]", "{}"}
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
@@ -71,7 +72,7 @@ def folded(value: object) -> dict[str, Any]:
 
 
 def text_of(value: object) -> str:
-    """A scalar as text; lists and objects joined line by line; nothing for None and booleans."""
+    """A scalar as text that can be stored; lists and objects joined line by line; nothing for None and booleans."""
     if isinstance(value, Decimal):
         value = int(value) if value == value.to_integral_value() and abs(value) < 10**18 else str(value)
     if isinstance(value, Mapping):
@@ -80,7 +81,10 @@ def text_of(value: object) -> str:
         return "\n".join(part for item in value if (part := text_of(item)))
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 256:
         return str(value)
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    # JSON can escape what no database takes: NUL, and halves of surrogate pairs.
+    return value if value.isascii() and "\0" not in value else value.replace("\0", "").encode(errors="replace").decode()
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
@@ -212,10 +216,10 @@ def _final(remote_id: str, status: ReportStatus, item: Mapping[str, Any]) -> Rep
     if status is ReportStatus.FAILED:
         reason = next((text for text in (code, others[1], others[0]) if text), "Rejected by the supplier")
         return Report(remote_id, status, reason)
-    if code.lower() in _STATUS_WORDS:
-        # One server puts the word into CODE and the result into MESSAGE.
-        code = others[2] if code.lower() in {"success", "completed", "complete", "done"} else ""
-    text = code or others[0]
+    if code.lower() in _PENDING_WORDS:
+        return _pending(remote_id, f"the final status came with {code!r} as its result")
+    # One server puts the word into CODE and the result into MESSAGE; where nothing else comes, the word is the result.
+    text = (others[2] if code.lower() in _DONE_WORDS else "") or code or others[0]
     if not text:
         return _pending(remote_id, "the final status came without a result")
     return Report(remote_id, status, text)

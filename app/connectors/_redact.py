@@ -14,7 +14,7 @@ _MIN_BASE64_TRACE = 8
 
 
 class Redactor:
-    """Replaces every known form of every secret it was given by ``***``."""
+    """Replaces every known form of every secret it was given by ``***``, and NUL, which no database takes."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         forms = {form for secret in secrets if secret for form in _forms(secret)}
@@ -33,6 +33,7 @@ class Redactor:
         return cleaned[: min(limit, max(len(cleaned) - self._longest, 0))] + "…"
 
     def _replace(self, text: str) -> str:
+        text = text.replace("\0", "\ufffd")
         return self._pattern.sub(MASK, text) if self._pattern else text
 
 

@@ -13,7 +13,7 @@ def main() -> None:
     """Serve on loopback until SIGTERM or Ctrl-C; the orders stay in the data file."""
     parser = argparse.ArgumentParser(prog="python -m app.simulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=9100, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=9100)
     parser.add_argument("--data", default=":memory:", help="SQLite file that keeps the orders; default: none kept")
     parser.add_argument("--username", default="simulator")
     parser.add_argument("--accept-seconds", type=float, default=0.0, help="how long an order's reply takes")

@@ -11,6 +11,7 @@ from app.connectors import registry
 from app.connectors.base import Connector, Placed, PlaceRequest, ReportStatus, ServiceType
 from app.connectors.errors import NotSent, Refused, Unclear, Unsupported
 from app.money import MAX_AMOUNT, Money
+from tests.connectors.harness import plain
 
 WORDS = (NotSent, Refused, Unclear)
 REQUESTS = [
@@ -36,6 +37,7 @@ _scalars = st.one_of(
     st.sampled_from(
         [
             *("4", "3", "0", "success", "error", "Not enough credits", "Command Not Found", "Authentication Failed"),
+            "a\0b\ud800c\nd",
             *("9001", "1", "", "1287", "356557847079356", "USD", "12.50", "1,234", "IMEI", "Required", "timed out"),
         ]
     ),
@@ -79,6 +81,13 @@ def _texts(node: Any) -> set[str]:
     return {str(node).strip()}
 
 
+def _assert_storable(value: object) -> None:
+    """What a database takes: no NUL, no half of a surrogate pair."""
+    text = json.dumps(plain(value), ensure_ascii=False)
+    text.encode()
+    assert "\\u0000" not in text
+
+
 often = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -87,7 +96,8 @@ often = settings(max_examples=400, deadline=None, suppress_health_check=[HealthC
 async def test_placing_ends_in_one_of_the_words(reply: Any, status: int) -> None:
     try:
         placed = await _connector(reply, status).place(REQUESTS[0])
-    except WORDS:
+    except WORDS as error:
+        _assert_storable(error)
         return
     assert status != 500
     assert placed.remote_id
@@ -107,6 +117,7 @@ async def test_bulk_placing_answers_for_each_reference_once(reply: Any) -> None:
         return
     except WORDS:
         return
+    _assert_storable(found)
     assert list(found) == ["1", "2", "3"]
     assert all(isinstance(outcome, Placed | Refused | Unclear) for outcome in found.values())
     ids = [outcome.remote_id for outcome in found.values() if isinstance(outcome, Placed)]
@@ -124,6 +135,7 @@ async def test_checking_reports_only_what_was_asked_and_finishes_only_with_a_sta
         return
     except WORDS:
         return
+    _assert_storable(reports)
     names = [report.remote_id for report in reports]
     assert set(names) <= set(ids)
     assert len(names) == len(set(names))
@@ -148,6 +160,7 @@ async def test_reading_returns_what_it_should_or_a_word(reply: Any) -> None:
         services = await connector.catalog()
     except WORDS:
         return
+    _assert_storable(services)
     names = [service.remote_id for service in services]
     assert len(names) == len(set(names))
     assert all(names)

@@ -320,7 +320,7 @@ async def test_a_post_is_repeated_on_the_same_host_when_told_so(status: int) -> 
         (301, "https://supplier.test/api/"),
         (302, "/login"),
         (303, "/done"),
-        (307, "http://elsewhere.test/"),
+        (307, "https://elsewhere.test/api"),
         (308, "http://supplier.test/api"),  # from https back to http
         (307, ""),
         (304, ""),

@@ -154,3 +154,7 @@ def test_a_secret_at_the_cut_is_not_left_in_part() -> None:
 def test_without_secrets_nothing_changes() -> None:
     assert Redactor([])("text") == "text"
     assert Redactor([""])("text") == "text"
+
+
+def test_a_nul_is_replaced_because_no_database_takes_it() -> None:
+    assert Redactor([])("a\0b") == "a\ufffdb"
