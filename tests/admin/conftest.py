@@ -1,8 +1,9 @@
 """The staff API in an app of its own, and clients that hold tokens for it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,6 +18,33 @@ from tests.serving import serving
 
 BASE = "http://staff.test/api/admin/"
 SUPPLIER_USER, SUPPLIER_KEY = "us", "their-secret-key"
+
+ClientOf = Callable[[str | None], Awaitable[httpx2.AsyncClient]]
+
+
+async def ok(call: Awaitable[httpx2.Response], status: int = 200) -> dict[str, Any]:
+    """Return the body of a call that must end with ``status``."""
+    response = await call
+    assert response.status_code == status, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def refused(call: Awaitable[httpx2.Response], status: int, code: str, field: str | None = None) -> dict[str, Any]:
+    """Return the problem of a call that must be refused with ``status``, ``code`` and ``field``."""
+    response = await call
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert (body["status"], body["code"], body.get("field")) == (status, code, field), body
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+def config(url: str, **changes: object) -> Mapping[str, object]:
+    """The settings of an account at the simulator."""
+    return {"base_url": url, "username": SUPPLIER_USER, "api_key": SUPPLIER_KEY, **changes}
 
 
 @pytest.fixture
@@ -35,40 +63,51 @@ async def token_for(db: Database, sealer: Sealer, role: str) -> str:
         return (await create_token(conn, sealer, staff_id)).token
 
 
-@asynccontextmanager
-async def client_of(app: FastAPI, token: str | None) -> AsyncIterator[httpx2.AsyncClient]:
-    """Lend a client that calls ``app`` with a token."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    # An error that no handler took becomes the reply that a server would send.
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers) as client:
-        yield client
+def described(app: FastAPI) -> Callable[[httpx2.Response], Awaitable[None]]:
+    """Return a hook that fails the test when a reply is not among those that the API's description names."""
+    patterns = [
+        (
+            re.compile(re.sub(r"\{\w+\}", "[^/]+", path)),
+            {method.upper(): call["responses"] for method, call in item.items()},
+        )
+        for path, item in app.openapi()["paths"].items()
+    ]
+
+    async def check(response: httpx2.Response) -> None:
+        request = response.request
+        for pattern, methods in patterns:
+            if pattern.fullmatch(request.url.path) and request.method in methods:
+                named = methods[request.method]
+                assert str(response.status_code) in named, (request.method, request.url.path, response.status_code)
+
+    return check
 
 
 @pytest.fixture
-async def owner(app: FastAPI, db: Database, sealer: Sealer) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client that may do everything."""
-    async with client_of(app, await token_for(db, sealer, "owner")) as client:
-        yield client
-
-
-@pytest.fixture
-async def as_role(
-    app: FastAPI, db: Database, sealer: Sealer
-) -> AsyncIterator[Callable[[str], Awaitable[httpx2.AsyncClient]]]:
-    """Makes clients of other roles."""
+async def client_of(app: FastAPI) -> AsyncIterator[ClientOf]:
+    """Makes clients that call the app with a token, or with none."""
     opened: list[httpx2.AsyncClient] = []
 
-    async def make(role: str) -> httpx2.AsyncClient:
-        token = await token_for(db, sealer, role)
-        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-        client = httpx2.AsyncClient(transport=transport, base_url=BASE, headers={"Authorization": f"Bearer {token}"})
+    async def make(token: str | None) -> httpx2.AsyncClient:
+        client = httpx2.AsyncClient(
+            # An error that no handler took becomes the reply that a server would send.
+            transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False),
+            base_url=BASE,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            event_hooks={"response": [described(app)]},
+        )
         opened.append(client)
         return client
 
     yield make
     for client in opened:
         await client.aclose()
+
+
+@pytest.fixture
+async def owner(client_of: ClientOf, db: Database, sealer: Sealer) -> httpx2.AsyncClient:
+    """A client that may do everything."""
+    return await client_of(await token_for(db, sealer, "owner"))
 
 
 @pytest.fixture

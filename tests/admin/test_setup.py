@@ -1,8 +1,5 @@
 """A shop from nothing by HTTP alone, with a supplier that really answers."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import httpx2
 
 from app.catalog.snapshot import load_catalog
@@ -11,21 +8,8 @@ from app.db import Database
 from app.orders.service import place
 from app.orders.wishes import make_wish
 from app.sealing import Sealer
-from tests.admin.conftest import SUPPLIER_KEY, SUPPLIER_USER
+from tests.admin.conftest import SUPPLIER_USER, config, ok
 from tests.factories import IMEIS
-
-
-async def ok(call: Any, status: int = 200) -> dict[str, Any]:
-    """Return the body of a call that must end with ``status``."""
-    response: httpx2.Response = await call
-    assert response.status_code == status, response.text
-    body: dict[str, Any] = response.json()
-    return body
-
-
-def config(url: str, **changes: object) -> Mapping[str, object]:
-    """The settings of an account at the simulator."""
-    return {"base_url": url, "username": SUPPLIER_USER, "api_key": SUPPLIER_KEY, **changes}
 
 
 async def test_a_shop_from_nothing(owner: httpx2.AsyncClient, db: Database, sealer: Sealer, supplier_url: str) -> None:
