@@ -39,7 +39,7 @@ async def service_list(call: Call) -> bytes:
 
 async def service_details(call: Call) -> Reply:
     """Answer getimeiservicedetails, whose keys are in lower case."""
-    row = single_row(call.envelope.content(), call.envelope.flat)
+    row = single_row(await call.content(), call.envelope.flat)
     identity = call.identity
     catalog = await call.door.catalog.at_least(identity.catalog_version)
     async with call.door.db.pool.connection() as conn:

@@ -7,7 +7,7 @@ is taken from the header. Values of a form are texts; those of a JSON body keep 
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import orjson
 from python_multipart.exceptions import FormParserError
@@ -86,12 +86,16 @@ def _text(raw: bytes | bytearray) -> str:
 
 
 def _urlencoded(raw: bytes) -> Pairs:
-    try:
-        return [*parse_qsl(_text(raw), keep_blank_values=True, errors="strict", max_num_fields=MAX_VALUES)]
-    except UnicodeDecodeError as error:
-        raise Malformed("The request is not UTF-8.") from error
-    except ValueError as error:
-        raise Malformed("The request has too many values.") from error
+    # parse_qsl does the same through texts, which takes three times as long on XML.
+    parts = raw.split(b"&")
+    if len(parts) > MAX_VALUES:
+        raise Malformed("The request has too many values.")
+    pairs: Pairs = []
+    for part in parts:
+        if part:
+            name, _, value = part.replace(b"+", b" ").partition(b"=")
+            pairs.append((_text(unquote_to_bytes(name)), _text(unquote_to_bytes(value))))
+    return pairs
 
 
 def _json(body: bytes) -> Pairs:
@@ -101,6 +105,8 @@ def _json(body: bytes) -> Pairs:
         raise Malformed("The body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise Malformed("The JSON body is not an object.")
+    if len(value) > MAX_VALUES:
+        raise Malformed("The request has too many values.")
     return [*value.items()]
 
 

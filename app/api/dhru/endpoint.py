@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.dhru import replies
 from app.api.dhru.actions import ACTIONS
 from app.api.dhru.body import ClientGone, Pairs, read_body, read_values
-from app.api.dhru.call import Call
+from app.api.dhru.call import LARGE, Call
 from app.api.dhru.callers import Callers
 from app.api.dhru.door import Door
 from app.api.dhru.envelope import Envelope, read_envelope
@@ -21,9 +21,6 @@ from app.api.dhru.paths import match_path
 from app.api.dhru.render import CONTENT_TYPES, Format, render
 from app.api.dhru.replies import Refusal, Reply
 from app.api.dhru.service_list import ServiceLists
-
-_LARGE = 128 * 1024
-"""Bodies from this size on are parsed beside the event loop."""
 
 log = structlog.get_logger()
 
@@ -102,7 +99,7 @@ class _Answering:
         body = await read_body(headers, receive, self._door.max_body_bytes)
         username = headers.get(b"x-username", b"").decode("latin-1")
         content_type = headers.get(b"content-type", b"")
-        if len(body) < _LARGE:
+        if len(body) <= LARGE:
             envelope = _open(body, content_type, scope["query_string"], username)
         else:
             envelope = await asyncio.to_thread(_open, body, content_type, scope["query_string"], username)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.api.dhru.body import Pairs, read_document
+from app.api.dhru.body import MAX_VALUES, Pairs, read_document
 from app.api.dhru.parameters import decode
 from app.api.dhru.render import Format
 from app.api.dhru.replies import Malformed
@@ -136,7 +136,7 @@ def _nested(pairs: Pairs) -> Pairs:
 def _unpacked(pairs: Pairs) -> Pairs:
     """Spread a request that came whole in ``data`` (JSON) or ``xml`` behind what came beside it."""
     named = {name.strip().lower(): value for name, value in reversed(pairs)}
-    if named.get("parameters") or named.get("requestxml"):
+    if named.get("parameters") or named.get("requestxml") or not (named.get("data") or named.get("xml")):
         return pairs
     extra: Pairs = []
     for name in ("data", "xml"):
@@ -147,7 +147,7 @@ def _unpacked(pairs: Pairs) -> Pairs:
             extra += read_document(value)
             continue
         content = decode(value) if isinstance(value, str) else value
-        if isinstance(content, dict) and any(inner.lower() in _NAMES for inner in content):
+        if isinstance(content, dict) and len(content) <= MAX_VALUES and any(n.lower() in _NAMES for n in content):
             extra += content.items()
         else:
             extra.append(("parameters", content))

@@ -20,6 +20,9 @@ CUSTOM = ("customfield", "customfields", "custom", "fields", "required")
 
 _NOT_FIELDS = frozenset((*SERVICE_IDS, *QUANTITIES, *CUSTOM, "orderid", "server"))
 _DEVICE_NAMES = frozenset(("imei", "imei_sn", "imei_number", "imei_or_sn", "sn", "serial", "serial_number"))
+MAX_INPUTS = 1_000
+"""The most parameters and custom fields of one order."""
+
 _WHOLE = re.compile(r"([+-]?)0*(\d{1,18})(?:\.0*)?")
 _LIST = re.compile(r"[,;\s]+")
 _SEVERAL = re.compile(r"[,;\r\n]")
@@ -32,6 +35,8 @@ class Row:
     __slots__ = ("_values", "named")
 
     def __init__(self, named: Mapping[str, Any]) -> None:
+        if len(named) > MAX_INPUTS:
+            raise Malformed("An order has too many values.")
         self.named = named
         self._values: dict[str, Any] = {}
         for name, value in named.items():
@@ -119,7 +124,7 @@ def wish_of(row: Row, catalog: Catalog, reference: str = "") -> Wish:
     """Return the wish that a row stands for. Raises Refusal if it is none."""
     service = service_of(row, catalog)
     custom = _custom(row)
-    given = _renamed(service, _with_flat(row, custom))
+    given = _renamed(service, _with_flat(row, custom)) if service.fields or not row.get("imei") else custom
     quantity = _quantity(row.text(*QUANTITIES) or next((custom[n] for n in custom if n.lower() in QUANTITIES), ""))
     try:
         return make_wish(
@@ -169,6 +174,8 @@ def _custom(row: Row) -> dict[str, str]:
                     continue  # a plain field that happens to have this name
                 raise replies.invalid("CUSTOMFIELD must be base64 encoded JSON.") from error
         if isinstance(value, dict):
+            if len(value) > MAX_INPUTS:
+                raise Malformed("An order has too many values.")
             for key, inner in value.items():
                 if not given.get(key, "").strip():
                     given[key] = _raw_text(inner)
@@ -179,8 +186,9 @@ def _custom(row: Row) -> dict[str, str]:
 
 def _with_flat(row: Row, custom: Mapping[str, str]) -> dict[str, str]:
     """Return the custom values, and behind them those that came as parameters of their own (MODELID, PIN, SN ...)."""
-    given = dict(custom)
-    filled = {name.strip().lower() for name, value in custom.items() if value.strip()}
+    # A custom field that came empty makes way for a parameter of its name.
+    given = {name: value for name, value in custom.items() if value.strip()}
+    filled = {name.strip().lower() for name in given}
     for name, value in row.named.items():
         folded = name.strip().lower()
         if folded in filled or folded in _NOT_FIELDS or isinstance(value, dict | list):
@@ -188,8 +196,6 @@ def _with_flat(row: Row, custom: Mapping[str, str]) -> dict[str, str]:
         text = _raw_text(value)
         if text.strip():
             given[name] = text
-            for twin in [other for other in custom if other.strip().lower() == folded]:
-                given[twin] = text
     return given
 
 

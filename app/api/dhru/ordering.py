@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 async def place_one(call: Call) -> Reply:
     """Answer placeimeiorder and its aliases."""
-    row = single_row(call.envelope.content(), call.envelope.flat)
+    row = single_row(await call.content(), call.envelope.flat)
     [answer] = await _place_rows(call, [("", row)])
     told = replies.error(answer) if isinstance(answer, Refusal) else replies.order_received(answer, call.dialect)
     return {**row.echo(), **told}
@@ -48,7 +48,7 @@ async def place_bulk_theme(call: Call) -> Reply:
 
 async def status_one(call: Call) -> Reply:
     """Answer getimeiorder and its aliases; a comma list of ids gets one element for each."""
-    row = single_row(call.envelope.content(), call.envelope.flat)
+    row = single_row(await call.content(), call.envelope.flat)
     ids = order_ids(row)
     if len(ids) > MAX_STATUS_ROWS:
         raise Refusal("Too many rows", f"A status call may have {MAX_STATUS_ROWS} orders.")
@@ -74,7 +74,7 @@ async def status_bulk(call: Call) -> Reply:
 
     An id that is not the caller's looks like an order that waits: on an ERROR row some clients lose the whole batch.
     """
-    asked = bulk_orders(call.envelope.content(), call.envelope.flat, limit=MAX_STATUS_ROWS)
+    asked = bulk_orders(await call.content(), call.envelope.flat, limit=MAX_STATUS_ROWS)
     found = await _status(call, [number for _, number in asked])
     return {
         key: replies.success(replies.order_status(found.get(number) if number is not None else None, call.dialect))
@@ -83,7 +83,7 @@ async def status_bulk(call: Call) -> Reply:
 
 
 async def _place_all(call: Call) -> tuple[list[str], list[int | Refusal]]:
-    rows = bulk_rows(call.envelope.content(), call.envelope.flat, limit=MAX_PLACE_ROWS)
+    rows = bulk_rows(await call.content(), call.envelope.flat, limit=MAX_PLACE_ROWS)
     return [key for key, _ in rows], await _place_rows(call, rows)
 
 

@@ -30,7 +30,7 @@ def render(reply: Mapping[str, Any], form: Format) -> bytes:
         return orjson.dumps(reply)
     out = ['<?xml version="1.0" encoding="UTF-8"?>\n<RESPONSE>']
     _children("RESPONSE", reply, out)
-    out.append("</RESPONSE>\n")
+    out.append("</RESPONSE>")
     return "".join(out).encode()
 
 
