@@ -12,7 +12,8 @@ from psycopg_pool import PoolTimeout
 
 from app import logs
 from app.admin import AdminDeps, admin_router, install_error_handlers
-from app.api.dhru.endpoint import Door, dhru_routes
+from app.api.dhru.door import Door
+from app.api.dhru.endpoint import dhru_routes
 from app.catalog.snapshot import CatalogCache
 from app.db import Database
 from app.migrate import newest

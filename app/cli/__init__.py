@@ -2,7 +2,15 @@
 
 import typer
 
-from app.cli import audit, customers, demo, routes, services, serving, staff, suppliers
+from app.cli.audit import audit
+from app.cli.customers import commands as customers
+from app.cli.demo import demo
+from app.cli.routes import commands as routes
+from app.cli.services import commands as services
+from app.cli.serving import migrate, serve, simulator, up, worker
+from app.cli.staff import commands as staff
+from app.cli.suppliers import commands as suppliers
+from app.cli.suppliers import rotate_secrets
 
 cli = typer.Typer(
     name="trunkline",
@@ -11,19 +19,16 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-cli.command()(demo.demo)
-cli.command()(serving.up)
-cli.command()(serving.serve)
-cli.command()(serving.worker)
-cli.command()(serving.migrate)
-cli.command()(serving.simulator)
-cli.command()(audit.audit)
-cli.command("rotate-secrets")(suppliers.rotate_secrets)
-cli.add_typer(staff.commands, name="staff")
-cli.add_typer(customers.commands, name="customer")
-cli.add_typer(suppliers.commands, name="supplier")
-cli.add_typer(services.commands, name="service")
-cli.add_typer(routes.commands, name="route")
+for command in (demo, up, serve, worker, migrate, simulator, audit, rotate_secrets):
+    cli.command()(command)
+for name, group in {
+    "staff": staff,
+    "customer": customers,
+    "supplier": suppliers,
+    "service": services,
+    "route": routes,
+}.items():
+    cli.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def demo() -> None:
             shop = _Shop(settings, supervisor)
             known = shop.open(facts.read(), f"http://127.0.0.1:{simulator_port}")
             facts.write(known)
-            _explain(known, supervisor)
+            _explain(known, shop.next_order(known), supervisor)
 
         supervisor.run(ready)
 
@@ -128,6 +128,13 @@ class _Shop:
             if not self._key_works(client, facts):
                 facts |= self._reseller(client)
             return facts
+
+    def next_order(self, facts: dict[str, Any]) -> int:
+        """Return the number that the next order will have, so that the printed calls fit together."""
+        with httpx2.Client(base_url=self._url, timeout=30) as client:
+            client.headers["Authorization"] = f"Bearer {facts['staff_token']}"
+            newest = _ok(client.get("/api/admin/orders"))["items"][:1]
+        return newest[0]["id"] + 1 if newest else 1
 
     def _wait(self, client: httpx2.Client) -> None:
         until = time.monotonic() + READY_SECONDS
@@ -209,7 +216,7 @@ def _ok(response: httpx2.Response) -> Any:
     return response.json()
 
 
-def _explain(facts: dict[str, Any], supervisor: Supervisor) -> None:
+def _explain(facts: dict[str, Any], order: int, supervisor: Supervisor) -> None:
     endpoint = f"{facts['url']}/api/index.php"
     call = f"curl -s {endpoint} -d username={facts['username']} -d apiaccesskey={facts['key']} -d requestformat=JSON"
     parameters = f"<PARAMETERS><ID>{facts['imei_service_id']}</ID><IMEI>356557847079356</IMEI></PARAMETERS>"
@@ -227,8 +234,8 @@ Trunkline is running. Add it to a panel as a DHRU supplier, or paste the calls b
 2. An order (its number is in REFERENCEID):
 {call} -d action=placeimeiorder --data-urlencode 'parameters={parameters}'
 
-3. Its status: 0, then 1, then 4 with the result in CODE. Put the number in place of 1:
-{call} -d action=getimeiorder --data-urlencode 'parameters=<PARAMETERS><ID>1</ID></PARAMETERS>'
+3. Its status: 0, then 1, then 4 with the result in CODE (another order: its number in place of {order}):
+{call} -d action=getimeiorder --data-urlencode 'parameters=<PARAMETERS><ID>{order}</ID></PARAMETERS>'
 
 Process ids: server {supervisor.pid("serve")}, worker {supervisor.pid("worker")}. Ctrl-C stops everything.
 """, flush=True)  # fmt: skip
