@@ -60,8 +60,6 @@ def _plain_form(text: str, *, whole: bool) -> Decimal | None:
         rest = text.replace(mark, "")
         if text.count(mark) > 1 or mark == "'" or whole or rest.count(".") + rest.count(",") == 1:
             return _decimal(rest.replace(",", "."))
-        if mark == ",":
-            return None
     if _COMMA_DECIMAL.fullmatch(text):
         return _decimal(text.replace(",", "."))
     return _decimal(text) if _PLAIN.fullmatch(text) else None

@@ -156,8 +156,6 @@ def report(remote_id: str, row: object) -> Report:
     if envelope.error is not None:
         return _pending(remote_id, f"ERROR instead of a status: {error_text(envelope.error)}")
     found = [folded(item) for item in _elements(envelope.success)] or [dict(envelope.body)]
-    if len(found) > 1:
-        found = [item for item in found if remote_id in _ids_in(item)]
     if len(found) != 1 or "status" not in found[0]:
         return _pending(remote_id, "the answer has no status")
     item = found[0]

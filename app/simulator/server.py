@@ -14,23 +14,32 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.simulator.orders import Orders
-from app.simulator.supplier import Supplier
+from app.simulator.supplier import START_BALANCE, Supplier
 
 ENDPOINTS = ("/api/index.php", "/api/", "/api")
 _HEADERS = {"X-Powered-By": "DHRU-FUSION", "dhru-fusion-api-version": "6.1"}
 
 
 def build_simulator(
-    path: str | Path, *, username: str, api_key: str, accept_seconds: float = 0.0, work_seconds: float = 3.0
+    path: str | Path,
+    *,
+    username: str,
+    api_key: str,
+    accept_seconds: float = 0.0,
+    work_seconds: float = 3.0,
+    start_balance: int = START_BALANCE,
 ) -> Starlette:
     """Return the ASGI app of a supplier whose orders live in the SQLite file ``path`` (or ``":memory:"``).
 
     An order is kept at once and answered ``accept_seconds`` later, as slow suppliers do; it is delivered after
-    ``work_seconds`` times the pace of its service. ``GET /simulator/orders?device=`` and ``GET /simulator/stats`` tell
-    what was bought. ``app.state.supplier`` is the ``Supplier`` behind it.
+    ``work_seconds`` times the pace of its service. ``start_balance`` is in micro-units of USD. ``GET
+    /simulator/orders?device=`` and ``GET /simulator/stats`` tell what was bought. ``app.state.supplier`` is the
+    ``Supplier`` behind it.
     """
     orders = Orders(path)
-    supplier = Supplier(orders, username=username, api_key=api_key, work_seconds=work_seconds)
+    supplier = Supplier(
+        orders, username=username, api_key=api_key, work_seconds=work_seconds, start_balance=start_balance
+    )
 
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)

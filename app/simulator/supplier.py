@@ -32,8 +32,12 @@ class Refusal(Exception):  # noqa: N818  an answer, not a failure
 class Supplier:
     """Takes orders and delivers them ``work_seconds`` later, at the pace of each service."""
 
-    def __init__(self, orders: Orders, *, username: str, api_key: str, work_seconds: float) -> None:
+    def __init__(
+        self, orders: Orders, *, username: str, api_key: str, work_seconds: float, start_balance: int = START_BALANCE
+    ) -> None:
+        """``start_balance`` is what the account held before its first order, in micro-units."""
         self.orders = orders
+        self._start_balance = start_balance
         self._username = username.encode()
         self._api_key = api_key.encode()
         self.work_seconds = work_seconds
@@ -66,7 +70,7 @@ class Supplier:
 
     def balance(self) -> int:
         """Return what the account holds, in micro-units."""
-        return START_BALANCE - self.orders.spent(time.time() - self.work_seconds)
+        return self._start_balance - self.orders.spent(time.time() - self.work_seconds)
 
     def _account(self, _: str) -> Body:
         amount = format_amount(self.balance())

@@ -151,6 +151,19 @@ async def test_a_rejected_order_gives_its_reason_and_the_money_back(shop: Shop) 
     assert (await shop.call("accountinfo"))["SUCCESS"][0]["AccoutInfo"]["creditraw"] == "10000000.00"
 
 
+async def test_an_account_cannot_spend_more_than_it_holds() -> None:
+    price = 90_000
+    app = build_simulator(":memory:", username=USER, api_key=KEY, work_seconds=0.0, start_balance=3 * price - 1)
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+        shop = Shop(client)
+        body = await shop.call("placeimeiorderbulk", _base64([{"ID": 101, "IMEI": IMEI}] * 3))
+        assert [next(iter(body[key])) for key in "012"] == ["SUCCESS", "SUCCESS", "ERROR"]
+        assert body["2"]["ERROR"][0]["MESSAGE"] == "CreditprocessError"
+        assert "ERROR" in await shop.call("placeimeiorder", _xml(ID=101, IMEI=IMEI))
+        assert (await shop.call("accountinfo"))["SUCCESS"][0]["AccoutInfo"]["creditraw"] == "0.089999"
+        assert (await shop.stats())["accepted"] == 2
+
+
 @pytest.mark.parametrize(
     ("username", "key", "action", "message"),
     [
