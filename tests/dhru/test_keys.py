@@ -43,11 +43,15 @@ async def warm(panel: Panel) -> None:
     assert "SUCCESS" in await panel.place(panel.shop.imei_service, IMEIS[0])
 
 
-async def test_a_revoked_key_ends_at_once(panel: Panel, db: Database) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("parameters", ["an order", "broken"])
+async def test_a_revoked_key_ends_at_once(panel: Panel, db: Database, action: str, parameters: str) -> None:
     await warm(panel)
     async with db.transaction() as conn:
         await revoke_key(conn, panel.shop.key_id)
-    assert await messages(panel) == {"Authentication Failed"}
+    order = xml({"ID": str(panel.shop.imei_service), "IMEI": IMEIS[4]})
+    reply = await panel.call(action, parameters=order if parameters == "an order" else "%%%")
+    assert reply["ERROR"][0]["MESSAGE"] == "Authentication Failed"
     assert len(await panel.orders()) == 1
 
 
