@@ -8,6 +8,7 @@ request that can buy. An unknown status is ``PENDING`` with a ``note``, never a 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
 
@@ -78,7 +79,11 @@ class RemoteField:
 
 @dataclass(frozen=True, slots=True)
 class RemoteService:
-    """One row of a supplier's catalogue. ``cost`` is in micro-units of the supplier's account; None if unreadable."""
+    """One row of a supplier's catalogue.
+
+    ``cost`` is of one piece in micro-units, None if unreadable, and of ``currency``, empty for that of our account
+    there. ``opens`` and ``closes`` are "HH:MM" in the IANA time ``zone``, empty for always open.
+    """
 
     remote_id: str
     name: str
@@ -92,6 +97,19 @@ class RemoteService:
     takes_quantity: bool = False
     takes_serial: bool = False
     fields: tuple[RemoteField, ...] = ()
+    currency: str = ""
+    opens: str = ""
+    closes: str = ""
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that travels with an order: what the customer sends in, or a binary result."""
+
+    name: str
+    content: bytes
+    media_type: str = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +118,8 @@ class PlaceRequest:
 
     ``reference`` is our attempt id in digits: unique, fit to be the key of a bulk row and their own-reference field.
     ``device`` is an IMEI, a serial, or empty for services without one; ``fields`` are keyed by the supplier's names.
+    ``file`` is what a file service works on. ``sent_at`` is set for ``find``: when the lost order was sent. ``force`` is
+    a person's decision to order although the supplier warned of a duplicate; no machine sets it.
     """
 
     reference: str
@@ -108,6 +128,9 @@ class PlaceRequest:
     device: str = ""
     quantity: int = 1
     fields: Mapping[str, str] = field(default_factory=dict)
+    file: File | None = None
+    sent_at: datetime | None = None
+    force: bool = False
 
 
 class ReportStatus(StrEnum):
@@ -123,13 +146,18 @@ class Report:
     """A supplier's word on one order of theirs.
 
     ``text`` is the result for DONE (never empty) and their reason for FAILED. ``note`` is set when staff should look:
-    an unknown status, an ERROR where a status was due; it goes with PENDING and changes nothing.
+    an unknown status, an ERROR where a status was due; it goes with PENDING and changes nothing. ``file`` is a binary
+    result beside the text. ``cost`` (micro-units) is what they charged in the end, if they say so; ``delivered`` how
+    many pieces of several they delivered, None for all.
     """
 
     remote_id: str
     status: ReportStatus
     text: str = ""
     note: str = ""
+    file: File | None = None
+    cost: int | None = None
+    delivered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +167,42 @@ class Placed:
     remote_id: str
     report: Report | None = None
     cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A maker of devices, under the supplier's id."""
+
+    remote_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A model of a brand, under the supplier's id."""
+
+    remote_id: str
+    brand_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A mobile network (DHRU: provider) of a country, under the supplier's id."""
+
+    remote_id: str
+    country: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCatalog:
+    """The devices and networks a supplier knows; ``meps`` are (id, name)."""
+
+    brands: tuple[Brand, ...] = ()
+    devices: tuple[Device, ...] = ()
+    networks: tuple[Network, ...] = ()
+    meps: tuple[tuple[str, str], ...] = ()
 
 
 ConfigT = TypeVar("ConfigT", bound=ConnectorConfig)
@@ -198,6 +262,26 @@ class Connector(ABC, Generic[ConfigT]):
     async def cancel(self, remote_id: str) -> Report:
         """Ask the supplier to cancel; the report says what became of the order."""
         raise Unsupported("no cancel call")
+
+    async def hurry(self, remote_id: str) -> Report:
+        """Ask the supplier, for a person, to end the waiting with whatever it has; the report says what that was."""
+        raise Unsupported("no way to hurry an order")
+
+    def webhook(self, headers: Mapping[str, str], body: bytes) -> str:
+        """Verify a call the supplier made to us and return the id of the order it speaks of.
+
+        ``headers`` have lower-case names. Nothing else in it is believed: the order is read again with ``check``. Raises
+        ``Refused`` with BAD_CREDENTIALS for a wrong signature, BAD_INPUT for a body that names no order.
+        """
+        raise Unsupported("this supplier calls nobody")
+
+    async def device_catalog(self) -> DeviceCatalog:
+        """Return the devices and networks this supplier asks customers to choose from."""
+        raise Unsupported("no device catalogue")
+
+    async def services_for(self, device_id: str, network_id: str) -> Sequence[RemoteService]:
+        """Return what the supplier offers for one device on one network, where the catalogue is too large to list."""
+        raise Unsupported("the catalogue does not depend on the device")
 
     @classmethod
     def refusal(cls, text: str) -> RefusalReason:
