@@ -118,8 +118,8 @@ class PlaceRequest:
 
     ``reference`` is our attempt id in digits: unique, fit to be the key of a bulk row and their own-reference field.
     ``device`` is an IMEI, a serial, or empty for services without one; ``fields`` are keyed by the supplier's names.
-    ``file`` is what a file service works on. ``sent_at`` is set for ``find``: when the lost order was sent. ``force`` is
-    a person's decision to order although the supplier warned of a duplicate; no machine sets it.
+    ``file`` is what a file service works on. ``sent_at`` is set for ``find``: when the lost order was sent. ``force``
+    is a person's decision to order although the supplier warned of a duplicate; no machine sets it.
     """
 
     reference: str
@@ -270,8 +270,8 @@ class Connector(ABC, Generic[ConfigT]):
     def webhook(self, headers: Mapping[str, str], body: bytes) -> str:
         """Verify a call the supplier made to us and return the id of the order it speaks of.
 
-        ``headers`` have lower-case names. Nothing else in it is believed: the order is read again with ``check``. Raises
-        ``Refused`` with BAD_CREDENTIALS for a wrong signature, BAD_INPUT for a body that names no order.
+        ``headers`` have lower-case names. Nothing else in it is believed: the order is read again with ``check``.
+        Raises ``Refused`` with BAD_CREDENTIALS for a wrong signature, BAD_INPUT for a body that names no order.
         """
         raise Unsupported("this supplier calls nobody")
 
