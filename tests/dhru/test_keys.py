@@ -143,6 +143,16 @@ async def test_the_limit_of_requests(limited: Panel, db: Database, sealer: Seale
         assert "SUCCESS" in await limited.call("accountinfo", apiaccesskey=free.key)
 
 
+async def test_a_status_call_beyond_the_limit_gets_silence(limited: Panel) -> None:
+    for _ in range(3):
+        await limited.call("accountinfo")
+    for action in ("getimeiorder", "getimeiorderbulk"):
+        # An ERROR would make some clients give the order up.
+        response = await limited.send(action, parameters=xml({"ID": "1"}))
+        assert (response.status_code, response.content) == (503, b"")
+    assert "too frequently" in (await limited.call("imeiservicelist"))["ERROR"][0]["MESSAGE"]
+
+
 async def test_a_strangers_requests_do_not_use_up_ours(limited: Panel) -> None:
     for _ in range(8):
         await limited.call("accountinfo", username="somebody")

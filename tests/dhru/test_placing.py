@@ -266,6 +266,20 @@ async def test_bulk_rows_stand_for_themselves(panel: Panel) -> None:
     assert await panel.balance() == (1000 - 2 - 2 - 5) * MICRO
 
 
+async def test_a_bulk_in_brackets(panel: Panel) -> None:
+    service = str(panel.shop.imei_service)
+    reply = await panel.call(
+        "placebulkorder",
+        **{
+            "parameters[17][ID]": service,
+            "parameters[17][IMEI]": imei(1),
+            "parameters[18][ID]": service,
+            "parameters[18][IMEI]": imei(2),
+        },
+    )
+    assert {key: row["status"] for key, row in reply["SUCCESS"].items()} == {"17": "success", "18": "success"}
+
+
 async def test_a_new_service_can_be_ordered_at_once(panel: Panel) -> None:
     await panel.place(panel.shop.imei_service, IMEIS[0])
     service = await make_routed(panel, name="Brand new")

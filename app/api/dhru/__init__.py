@@ -9,6 +9,7 @@ envelope.py        who calls, what for, with which parameters
 parameters.py      the encodings of ``parameters``
 inputs.py          parameters as wishes and order numbers
 callers.py         whose key it is; rate limits
+lookups.py         looks keys up, those that come together in one statement
 actions.py         the table of actions and their aliases, account and lookup lists
 ordering.py        placing and status
 service_list.py    imeiservicelist, rendered once and kept

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from app.api.dhru import replies
 from app.api.dhru.door import Door
 from app.api.dhru.envelope import Envelope
-from app.customers.service import AddressRefused, Identity, authenticate
+from app.api.dhru.lookups import LookUps
+from app.customers.service import AddressRefused, Asker, Identity
 from app.errors import Unauthenticated
 
 REMEMBER_SECONDS = 30.0
@@ -28,6 +29,7 @@ class Callers:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._lookups = LookUps(door.db)
         self._remembered: dict[bytes, _Remembered] = {}
 
     async def admit(self, envelope: Envelope, ip: str | None) -> Identity:
@@ -50,8 +52,7 @@ class Callers:
         hashes = self._door.sealer.hashes(envelope.key)
         self._remembered.pop(hashes[0], None)
         try:
-            async with self._door.db.pool.connection() as conn:
-                identity = await authenticate(conn, hashes, ip=ip, username=envelope.username)
+            identity = await self._lookups.identify(Asker(hashes, ip, envelope.username))
         except Unauthenticated as error:
             raise replies.unauthenticated() from error
         except AddressRefused as error:

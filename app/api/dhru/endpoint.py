@@ -80,16 +80,20 @@ class _Answering:
         except ClientGone:
             raise
         except Refusal as refusal:
+            silent = refusal.passing and self._is_status
             reply = replies.error(refusal)
         except Exception as error:  # noqa: BLE001  no client knows what to do with a 500 page
             self._log_fault(error)
-            if self._is_status:
-                return None
+            silent = self._is_status
             reply = replies.error(replies.maintenance())
+        else:
+            silent = False
         if isinstance(reply, bytes):
             return reply
         if "ERROR" in reply:
             self._log_refused(reply)
+        if silent:
+            return None
         return render({**reply, "apiversion": self.dialect}, self.form)
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply | bytes:

@@ -153,8 +153,11 @@ def _bulk_row(value: Any) -> Row | Refusal:
 
 def _order_of(value: Any) -> int | None:
     if isinstance(value, dict):
-        row = Row(value)
-        value = next((found for name in ORDER_IDS if (found := row.get(name))), None)
+        if len(value) == 1 and "ID" in value:
+            value = value["ID"]  # what panels send, a hundred of them in a call
+        else:
+            row = Row(value)
+            value = next((found for name in ORDER_IDS if (found := row.get(name))), None)
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     text = str(value).strip()

@@ -22,10 +22,15 @@ _NO_MARKUP = str.maketrans({"<": "(", ">": ")"})
 
 
 class Refusal(Exception):  # noqa: N818  a refusal is an answer, not a fault
-    """A request, or a row of one, that is answered with an ERROR; nothing was placed for it."""
+    """A request, or a row of one, that is answered with an ERROR.
 
-    def __init__(self, message: str, description: str = "") -> None:
+    ``passing``: the same request will do in a while. Status calls then get no ERROR, which some clients take for the
+    end of the order, but silence.
+    """
+
+    def __init__(self, message: str, description: str = "", *, passing: bool = False) -> None:
         super().__init__(message)
+        self.passing = passing
         # Panels print ERROR texts raw into their pages.
         self.message = message.translate(_NO_MARKUP)
         self.description = description.translate(_NO_MARKUP)
@@ -53,6 +58,7 @@ def too_frequent(per_minute: int) -> Refusal:
     return Refusal(
         "You are calling this API too frequently! Rate limit exceeded.",
         f"This key may make {per_minute} requests a minute. Try again in a minute.",
+        passing=True,
     )
 
 
@@ -93,15 +99,17 @@ def unavailable() -> Refusal:
 
 def maintenance() -> Refusal:
     """Refuse a request that a fault of ours stopped before anything was placed; clients come back later."""
-    return Refusal("Website is in maintenance, try again later", "Temporary fault, nothing was ordered or charged.")
+    return Refusal(
+        "Website is in maintenance, try again later", "Temporary fault, nothing was ordered or charged.", passing=True
+    )
 
 
 def uncertain() -> Refusal:
     """Answer a placing whose commit nobody saw: it may stand, and sending it again meets the duplicate guard."""
     return Refusal(
         "Connection timeout, try again later",
-        "Your order may have been received. Send exactly the same order again: with an IMEI or serial number it is "
-        "not charged a second time. Without one, check your balance first.",
+        "Your order may have been received. Send exactly the same order again at once: for an IMEI or serial number "
+        "it is then not charged a second time. Without one, check your balance first.",
     )
 
 
