@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
+from typing import Any
 
 from psycopg.errors import UniqueViolation
 
@@ -40,35 +41,58 @@ class AddressRefused(Forbidden):
     code = "address_refused"
 
 
-_AUTHENTICATE = """
-SELECT k.id AS key_id, c.id AS customer_id, c.username, c.name, c.email, c.currency, c.price_group_id,
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody who shows a key: ``hashes`` are ``Sealer.hashes(key)``; ``username`` is compared if it is not empty,
+    without case and outer blanks."""
+
+    hashes: Sequence[bytes]
+    ip: str | None
+    username: str = ""
+
+
+_IDENTIFY = """
+SELECT q.n, k.id AS key_id, c.id AS customer_id, c.username, c.name, c.email, c.currency, c.price_group_id,
        EXISTS (SELECT FROM customer_prices p WHERE p.customer_id = c.id) AS own_prices,
        k.dialect, k.requests_per_minute, a.balance, a.credit_limit,
        (SELECT version FROM catalog_version WHERE id = 1) AS catalog_version,
        c.state = 'active' AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AS valid,
-       k.allowed_ips = '{}' OR %(ip)s::inet <<= ANY (k.allowed_ips) AS address_allowed
-FROM api_keys k
+       k.allowed_ips = '{}' OR q.ip <<= ANY (k.allowed_ips) AS address_allowed
+FROM unnest(%s::integer[], %s::bytea[], %s::inet[]) AS q(n, key_hash, ip)
+JOIN api_keys k ON k.key_hash = q.key_hash
 JOIN customers c ON c.id = k.customer_id
 JOIN accounts a ON a.customer_id = c.id
-WHERE k.key_hash = ANY (%(hashes)s)
 """
 
 
-async def authenticate(conn: Connection, hashes: Sequence[bytes], *, ip: str | None, username: str = "") -> Identity:
-    """Return whose key this is, in one statement.
+async def identify(conn: Connection, askers: Sequence[Asker]) -> list[Identity | Unauthenticated | AddressRefused]:
+    """Return who each asker is, or why they are nobody, in their order and in one statement.
 
-    ``hashes`` are ``Sealer.hashes(key)``; ``username`` is compared if given, without case and outer blanks. Raises
-    Unauthenticated for an unknown, revoked or expired key, a suspended customer or another's username, and
-    AddressRefused for an address that the key does not allow.
+    Unauthenticated: an unknown, revoked or expired key, a suspended customer or another's username. AddressRefused: an
+    address that the key does not allow.
     """
-    cursor = await conn.execute(_AUTHENTICATE, {"hashes": list(hashes), "ip": ip})
-    row = await cursor.fetchone()
-    wanted = username.strip().lower()
+    shown = [(n, key_hash, asker.ip) for n, asker in enumerate(askers) for key_hash in asker.hashes]
+    numbers, hashes, addresses = (list(column) for column in zip(*shown, strict=True))
+    cursor = await conn.execute(_IDENTIFY, (numbers, hashes, addresses))
+    found = {row.pop("n"): row for row in await cursor.fetchall()}
+    return [_judge(asker, found.get(n)) for n, asker in enumerate(askers)]
+
+
+def _judge(asker: Asker, row: dict[str, Any] | None) -> Identity | Unauthenticated | AddressRefused:
+    wanted = asker.username.strip().lower()
     if row is None or not row.pop("valid") or wanted not in ("", row["username"], row["email"].lower()):
-        raise Unauthenticated("The username or key is wrong, or no longer valid.")
+        return Unauthenticated("The username or key is wrong, or no longer valid.")
     if not row.pop("address_allowed"):
-        raise AddressRefused("This key may not be used from this address.")
+        return AddressRefused("This key may not be used from this address.")
     return Identity(**row)
+
+
+async def authenticate(conn: Connection, hashes: Sequence[bytes], *, ip: str | None, username: str = "") -> Identity:
+    """Return whose key this is; see ``Asker``. Raises what ``identify`` returns for one who is nobody."""
+    [answer] = await identify(conn, [Asker(hashes, ip, username)])
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 @dataclass(frozen=True, slots=True)

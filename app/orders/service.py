@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import orjson
+from psycopg.rows import args_row
 
 from app.db import Connection
 from app.errors import Unauthenticated
@@ -76,20 +76,18 @@ async def place(
     return [Outcome(cast("OutcomeKind", row["outcome"]), row["order_id"]) for row in answers]
 
 
-@dataclass(frozen=True, slots=True)
-class OrderStatus:
+class OrderStatus(NamedTuple):
     """An order as its customer may see it. ``text`` is the result when completed, the reason when rejected."""
 
     id: int
     state: str
     device: str
     text: str
-    created_at: datetime
 
 
 STATUS = """
 SELECT o.id, o.state, o.device, COALESCE(CASE o.state WHEN 'completed' THEN o.result
-       WHEN 'rejected' THEN o.reason END, '') AS text, o.created_at
+       WHEN 'rejected' THEN o.reason END, '') AS text
 FROM usable_key(%s, %s::inet) k LEFT JOIN orders o ON o.customer_id = k.customer_id AND o.id = ANY (%s)
 """
 
@@ -100,8 +98,9 @@ async def status(conn: Connection, ids: Sequence[int], *, key_id: int, ip: str |
     Raises Unauthenticated if the key is no longer valid here.
     """
     known = [number for number in ids if 0 < number < 2**63]
-    cursor = await conn.execute(STATUS, (key_id, ip, known))
-    rows = await cursor.fetchall()
-    if not rows:
+    async with conn.cursor(row_factory=args_row(OrderStatus)) as cursor:
+        await cursor.execute(STATUS, (key_id, ip, known))
+        orders = await cursor.fetchall()
+    if not orders:
         raise Unauthenticated("The key is no longer valid.")
-    return {row["id"]: OrderStatus(**row) for row in rows if row["id"] is not None}
+    return {order.id: order for order in orders if order.id is not None}
