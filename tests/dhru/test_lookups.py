@@ -15,7 +15,7 @@ from tests.factories import make_customer
 
 async def test_each_gets_their_own_answer(db: Database, sealer: Sealer) -> None:
     async with db.transaction() as conn:
-        customers = [await make_customer(conn, sealer, name=f"Reseller {n}") for n in range(20)]
+        customers = [await make_customer(conn, sealer, name=f"Reseller{n}") for n in range(20)]
         bound = await create_key(conn, sealer, customers[0][0], allowed_ips=["203.0.113.7"])
         revoked = await create_key(conn, sealer, customers[0][0])
         await revoke_key(conn, revoked.id)

@@ -1,8 +1,8 @@
 """Turns the parameters of a call into wishes and order numbers, under all the names clients use."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from app.api.dhru import replies
 from app.api.dhru.envelope import as_text
@@ -12,6 +12,8 @@ from app.catalog.snapshot import Catalog, Service
 from app.connectors.base import ServiceType
 from app.errors import Invalid
 from app.orders.wishes import Wish, make_wish
+
+Read = TypeVar("Read")
 
 SERVICE_IDS = ("id", "serviceid", "service_id", "service")
 ORDER_IDS = ("id", "orderid", "order_id", "referenceid", "ids", "order")
@@ -26,6 +28,7 @@ MAX_INPUTS = 1_000
 _WHOLE = re.compile(r"([+-]?)0*(\d{1,18})(?:\.0*)?")
 _LIST = re.compile(r"[,;\s]+")
 _SEVERAL = re.compile(r"[,;\r\n]")
+_RESERVED_KEYS = frozenset(("SUCCESS", "ERROR", "apiversion"))
 _NOT_PLAIN = re.compile(r"[^0-9a-z]+")
 
 
@@ -134,7 +137,7 @@ def wish_of(row: Row, catalog: Catalog, reference: str = "") -> Wish:
         raise replies.invalid(error.message) from error
 
 
-def _keyed(content: Any, limit: int, read: Any) -> list[tuple[str, Any]]:
+def _keyed(content: Any, limit: int, read: Callable[[Any], Read]) -> list[tuple[str, Read]]:
     if isinstance(content, list):
         # PHP writes a map whose keys run from 0 as a list, and reads the reply's keys as numbers again.
         content = {str(index): value for index, value in enumerate(content)}
@@ -142,7 +145,7 @@ def _keyed(content: Any, limit: int, read: Any) -> list[tuple[str, Any]]:
         raise Malformed("The parameters have no rows.")
     if len(content) > limit:
         raise Refusal("Too many rows", f"A bulk call may have {limit} rows.")
-    if any(key in ("SUCCESS", "ERROR", "apiversion") or "\x00" in key for key in content):
+    if not _RESERVED_KEYS.isdisjoint(content) or "\x00" in "".join(content):
         raise Malformed("A row has a key that the reply needs for itself.")
     return [(key, read(value)) for key, value in content.items()]
 
@@ -158,10 +161,13 @@ def _order_of(value: Any) -> int | None:
         else:
             row = Row(value)
             value = next((found for name in ORDER_IDS if (found := row.get(name))), None)
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, str):
+        text = value.strip()
+    elif isinstance(value, int) and not isinstance(value, bool):
+        text = str(value)
+    else:
         return None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None
+    return int(text) if len(text) <= 19 and text.isdigit() and text.isascii() else None
 
 
 def _custom(row: Row) -> dict[str, str]:
