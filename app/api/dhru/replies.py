@@ -148,17 +148,14 @@ def order_status(order: OrderStatus | None, dialect: str) -> dict[str, Any]:
     """
     if order is None:
         return {"STATUS": number(0, dialect), "CODE": "", "COMMENTS": ""}
-    status = STATUS_NUMBERS[order.state]
-    code = ""
-    if status in (3, 4):
+    _, state, device, text = order
+    status = STATUS_NUMBERS[state]
+    code = comments = ""
+    if status > 1:
         # Clients wait for ever for a final order without a CODE.
-        code = _as_html(order.text) or ("Completed" if status == 4 else "Rejected")
-    return {
-        "IMEI": order.device,
-        "STATUS": number(status, dialect),
-        "CODE": code,
-        "COMMENTS": code if status == 3 else "",
-    }
+        code = _as_html(text) or ("Completed" if status == 4 else "Rejected")
+        comments = code if status == 3 else ""
+    return {"IMEI": device, "STATUS": number(status, dialect), "CODE": code, "COMMENTS": comments}
 
 
 def number(value: int, dialect: str) -> int | str:
@@ -169,4 +166,6 @@ def number(value: int, dialect: str) -> int | str:
 def _as_html(text: str) -> str:
     """Return a result as panels show it: lines parted by <br>, unless it has such marks already."""
     text = text.strip()
-    return text if "<br" in text.lower() else text.replace("\r\n", "\n").replace("\n", "<br>")
+    if "\n" not in text or "<br" in text.lower():
+        return text
+    return text.replace("\r\n", "\n").replace("\n", "<br>")
