@@ -65,7 +65,10 @@ class Database:
             kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 1},
         )
         self.engine: AsyncEngine = create_async_engine(
-            make_url(conninfo).set(drivername="postgresql+psycopg"), pool_size=5, max_overflow=5
+            make_url(conninfo).set(drivername="postgresql+psycopg"),
+            pool_size=5,
+            max_overflow=5,
+            hide_parameters=True,  # what a failing statement was given is nobody's business in a log
         )
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Operator, Reader, Transaction
 from app.admin.schemas import DEFAULT_PAGE, MAX_ID, Body, Cursor, Decimals, Page, PageSize, PathId, Row
+from app.errors import Invalid
 from app.money import format_amount
 from app.orders import reading
 from app.orders.reading import AttemptRow, ExchangeRow
@@ -62,17 +63,11 @@ class AttemptOut(Row):
     report: ExchangeOut | None
 
 
-class Found(Body):
-    """The supplier has the order."""
+class Resolution(Body):
+    """What a person found out at the supplier."""
 
-    found: Literal[True]
-    remote_id: str = Field(min_length=1, max_length=200, description="The supplier's own id of the order.")
-
-
-class NotFoundThere(Body):
-    """The supplier provably does not have the order."""
-
-    found: Literal[False]
+    found: StrictBool = Field(description="Whether the supplier has the order. False means proof that they do not.")
+    remote_id: str | None = Field(None, max_length=200, description="The supplier's own id of the order, if found.")
 
 
 @router.get("", summary="Attempts in a state, unclear ones unless another is named")
@@ -98,18 +93,14 @@ async def get_attempt(attempt_id: PathId, _: Reader, conn: Transaction) -> Attem
 @router.post("/{attempt_id}/resolve", summary="Say whether an unclear attempt arrived")
 async def resolve(
     attempt_id: PathId,
-    body: Annotated[Found | NotFoundThere, Field(discriminator="found")],
+    body: Resolution,
     staff: Operator,
     conn: Transaction,
 ) -> AttemptOut:
     """Found: it is asked after under their id. Not found: the next route is taken, or the order is refunded."""
-    await resolve_attempt(
-        conn,
-        attempt_id,
-        found=body.found,
-        remote_id=body.remote_id if isinstance(body, Found) else None,
-        staff_id=staff.id,
-    )
+    if not body.found and body.remote_id is not None:
+        raise Invalid("An order that was not found has no id.", field="remote_id")
+    await resolve_attempt(conn, attempt_id, found=body.found, remote_id=body.remote_id, staff_id=staff.id)
     return attempt_out(await reading.read_attempt(conn, attempt_id))
 
 

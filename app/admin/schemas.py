@@ -57,6 +57,17 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+class FieldOut(BaseModel):
+    """An extra input that a service of ours or theirs wants."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+    options: list[str]
+    pattern: str
+
+
 class Row(BaseModel):
     """What a page is made of, in order of id."""
 

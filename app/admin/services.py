@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Operator, Parts, Reader, Session
@@ -15,6 +15,7 @@ from app.admin.schemas import (
     Currency,
     Cursor,
     Decimals,
+    FieldOut,
     Page,
     PageSize,
     PathId,
@@ -87,17 +88,6 @@ class ServiceChange(Body):
     allows_duplicates: bool = False
     state: State = "active"
     position: int = Field(0, ge=0, le=1_000_000)
-
-
-class FieldOut(BaseModel):
-    """An extra input the service wants."""
-
-    name: str
-    type: str
-    required: bool
-    description: str
-    options: list[str]
-    pattern: str
 
 
 class ServiceOut(Row):

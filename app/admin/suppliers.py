@@ -15,6 +15,7 @@ from app.admin.schemas import (
     Currency,
     Cursor,
     Decimals,
+    FieldOut,
     Listing,
     Page,
     PageSize,
@@ -22,7 +23,6 @@ from app.admin.schemas import (
     Row,
     Search,
 )
-from app.connectors.base import RemoteField
 from app.money import format_amount
 from app.suppliers import records, service
 from app.suppliers.contact import sync_supplier, try_out
@@ -105,7 +105,7 @@ class RemoteServiceOut(Row):
     takes_quantity: bool
     min_quantity: int | None
     max_quantity: int | None
-    fields: list[RemoteField]
+    fields: list[FieldOut]
 
 
 @router.post("", status_code=201, summary="Add a supplier account")
@@ -220,5 +220,5 @@ def _remote_out(row: RemoteServiceRow) -> RemoteServiceOut:
         takes_quantity=row.takes_quantity,
         min_quantity=row.min_quantity,
         max_quantity=row.max_quantity,
-        fields=[RemoteField(**{**field, "options": tuple(field.get("options", ()))}) for field in row.fields],
+        fields=[FieldOut.model_validate(field) for field in row.fields],
     )

@@ -141,7 +141,7 @@ async def test_resuming_ends_a_machines_pause_too(owner: httpx2.AsyncClient, db:
     [
         ({"ERROR": [{"MESSAGE": "Authentication Failed"}]}, "does not accept these credentials"),
         ({"ERROR": [{"MESSAGE": "Invalid IP Request"}]}, "blocks us"),
-        ("<html>Just a moment</html>", "not this protocol's"),
+        ("<html>Hello</html>", "not this protocol's"),
     ],
 )
 async def test_a_supplier_that_says_no_is_explained(owner: httpx2.AsyncClient, answer: Any, says: str) -> None:
