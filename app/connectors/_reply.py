@@ -34,13 +34,17 @@ WALL_STATUSES = frozenset({403, 406, 409, 415, 429})
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back: the status, the decoded text, and where it came from. Never a 3xx and never a 5xx."""
+    """What came back: the status, the decoded text, and where it came from.
+
+    Never a 3xx, and a 5xx only if the caller asked for that one. ``content`` is the body byte for byte.
+    """
 
     status: int
     text: str
     url: str
     headers: Mapping[str, str]
     buys: bool = field(default=False, repr=False)
+    content: bytes = field(default=b"", repr=False)
 
     def json(self) -> Any:
         """Return the JSON value in the reply; numbers are int or Decimal, never float.

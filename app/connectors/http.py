@@ -19,7 +19,7 @@ environment are not used (suppliers allow fixed addresses), TLS certificates are
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ import httpx2
 import orjson
 
 from app.clock import now
-from app.connectors._redact import Redactor
+from app.connectors._redact import MASK, Redactor
 from app.connectors._reply import Reply, decode
 from app.connectors.errors import NotSent, Unclear
 
@@ -76,6 +76,7 @@ class SupplierHttp:
         max_connections: int = 20,
     ) -> None:
         """``secrets`` never appear in transcripts or errors; ``transport`` replaces the network in tests."""
+        self._secrets = tuple(secrets)
         self._redact = Redactor(secrets)
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
@@ -92,6 +93,10 @@ class SupplierHttp:
         """Close all connections."""
         await self._buying.aclose()
         await self._reading.aclose()
+
+    def hide(self, *learned: str) -> None:
+        """Keep ``learned`` out of transcripts and errors too: a token of a log-in; replaces what was learned before."""
+        self._redact = Redactor((*self._secrets, *learned))
 
     @contextmanager
     def recording(self) -> Iterator[list[Exchange]]:
@@ -115,11 +120,15 @@ class SupplierHttp:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         read_seconds: float | None = None,
+        answers: Container[int] = (),
+        private: bool = False,
     ) -> Reply:
         """Send one request and return the reply; ``buys`` says that it may cost money.
 
         The body is one of ``form`` (urlencoded), ``multipart`` (text, or file name and bytes), ``json`` and
-        ``content``. ``read_seconds`` is the longest silence to bear while waiting for the reply.
+        ``content``. ``read_seconds`` is the longest silence to bear while waiting for the reply. ``answers`` are those
+        5xx statuses that this supplier's document gives a meaning; replies with them are returned. ``private`` keeps
+        both bodies out of the transcript: a log-in, whose reply is a secret nobody knows beforehand.
 
         Raises ``NotSent`` if the request provably never left, ``Unclear`` for anything that is no complete reply of
         the application: see the module. 307 and 308 are followed with the same method and body on the same host, a
@@ -149,23 +158,23 @@ class SupplierHttp:
         # httpx2 bounds each read, not their sum: a server that drips must not hold a worker for ever.
         deadline = asyncio.get_running_loop().time() + self._longest(read)
         for _ in range(MAX_REDIRECTS):
-            status, reply_headers, text = await self._exchange(client, request, deadline)
-            if not 300 <= status < 400:
+            reply = await self._exchange(client, request, deadline, buys=buys, private=private)
+            if not 300 <= reply.status < 400:
                 break
-            request = self._redirected(client, request, status, reply_headers.get("location", ""))
+            request = self._redirected(client, request, reply.status, reply.headers.get("location", ""))
         else:
             raise Unclear("the supplier redirects in circles")
-        if status >= 500:
-            raise Unclear(f"the supplier answered HTTP {status}")
-        return Reply(status, text, str(request.url), reply_headers, buys)
+        if reply.status >= 500 and reply.status not in answers:
+            raise Unclear(f"the supplier answered HTTP {reply.status}")
+        return reply
 
     def _longest(self, read_seconds: float) -> float:
         # A free connection, the connection itself and its TLS handshake may each take the connect time-out.
         return 3 * self._connect_seconds + 2 * read_seconds
 
     async def _exchange(
-        self, client: httpx2.AsyncClient, request: httpx2.Request, deadline: float
-    ) -> tuple[int, httpx2.Headers, str]:
+        self, client: httpx2.AsyncClient, request: httpx2.Request, deadline: float, *, buys: bool, private: bool
+    ) -> Reply:
         """Send one request without following anything, and record it; ``deadline`` is in the loop's time."""
         at, started = now(), time.monotonic()
         status: int | None = None
@@ -183,7 +192,7 @@ class SupplierHttp:
                 finally:
                     await response.aclose()
             text, failure = decode(bytes(body)), ""
-            return status, response.headers, text
+            return Reply(status, text, str(request.url), response.headers, buys, bytes(body))
         except TimeoutError:
             failure = "no complete reply in time"
             raise Unclear(failure) from None
@@ -198,7 +207,8 @@ class SupplierHttp:
             raise
         finally:
             elapsed = round((time.monotonic() - started) * 1000)
-            self._record(request, at=at, status=status, text=text, elapsed=elapsed, failure=failure)
+            asked, said = (MASK, MASK) if private else (request.content.decode("utf-8", "replace"), text)
+            self._record(request, asked, said, at=at, status=status, elapsed=elapsed, failure=failure)
 
     def _redirected(
         self, client: httpx2.AsyncClient, request: httpx2.Request, status: int, location: str
@@ -233,7 +243,15 @@ class SupplierHttp:
         return self._redact(f"{type(error).__name__}: {error}".rstrip(": "), 300)
 
     def _record(
-        self, request: httpx2.Request, *, at: datetime, status: int | None, text: str, elapsed: int, failure: str
+        self,
+        request: httpx2.Request,
+        asked: str,
+        said: str,
+        *,
+        at: datetime,
+        status: int | None,
+        elapsed: int,
+        failure: str,
     ) -> None:
         mine = [exchanges for http, exchanges in _recordings.get() if http is self]
         if not mine:
@@ -242,9 +260,9 @@ class SupplierHttp:
             at=at,
             method=request.method,
             url=self._redact(str(request.url), MAX_TRANSCRIPT),
-            request=self._redact(request.content.decode("utf-8", "replace"), MAX_TRANSCRIPT),
+            request=self._redact(asked, MAX_TRANSCRIPT),
             status=status,
-            reply=self._redact(text, MAX_TRANSCRIPT),
+            reply=self._redact(said, MAX_TRANSCRIPT),
             milliseconds=elapsed,
             error=failure,
         )

@@ -5,7 +5,12 @@
      "returns": ... or "raises": {"word", "reason", "text"}}
 
 ``config`` is laid over the file's own; secrets are never in it, the harness fills them in. ``request`` is null for a
-call that must send nothing. Values that equal a dataclass's default are left out of ``returns``.
+call that must send nothing; a call that needs several has ``"exchanges": [{"request", "reply"}, ...]`` instead. A
+reply's body is ``text``, ``json`` or ``base64``. Values that equal a dataclass's default are left out of ``returns``,
+bytes are base64.
+
+``"standing": [{"path", "reply"}, ...]`` beside ``recordings`` answers a log-in, whenever a call needs one, and is not
+recorded.
 """
 
 import base64
@@ -13,7 +18,8 @@ import binascii
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,6 +34,7 @@ FOLDER = Path(__file__).parent / "recordings"
 MASK = "***"
 
 Json = dict[str, Any]
+Answer = Callable[[httpx2.Request], httpx2.Response]
 
 
 def load(kind: str) -> list[Json]:
@@ -41,25 +48,41 @@ def secret_for(name: str) -> str:
     return f"the/secret+{name} of this run"
 
 
+def standing(kind: str, answer: Answer) -> Answer:
+    """``answer`` for everything but the requests that the kind's recordings answer whenever they come."""
+    file = json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
+    replies = {one["path"]: one["reply"] for one in file.get("standing", [])}
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        found = replies.get(request.url.path)
+        return _response(found) if found else answer(request)
+
+    return respond
+
+
 async def replay(kind: str, entry: Mapping[str, Any]) -> Json:
-    """Make the recorded call against the recorded reply; return the request it sent and how it ended."""
+    """Make the recorded call against the recorded replies; return the requests it sent and how it ended."""
     sent: list[httpx2.Request] = []
+    replies = [one["reply"] for one in entry["exchanges"]] if "exchanges" in entry else [entry.get("reply", {})]
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         sent.append(request)
-        reply = entry["reply"]
-        text = reply["text"] if "text" in reply else json.dumps(reply["json"])
-        return httpx2.Response(reply.get("status", 200), headers=reply.get("headers"), content=text.encode())
+        assert len(sent) <= len(replies), "a call is as many requests as its recording has"
+        return _response(replies[len(sent) - 1])
 
     secrets = {name: secret_for(name) for name in registry.secret_names(kind)}
-    connector = registry.build(kind, {**entry["config"], **secrets}, transport=httpx2.MockTransport(answer))
+    transport = httpx2.MockTransport(standing(kind, answer))
+    connector = registry.build(kind, {**entry["config"], **secrets}, transport=transport)
     arguments = [_argument(entry["call"], argument) for argument in entry.get("arguments", [])]
     try:
         ending = {"returns": plain(await getattr(connector, entry["call"])(*arguments))}
     except ConnectorError as error:
         ending = {"raises": plain(error)}
-    assert len(sent) <= 1, "a call is one request"
-    return {"request": _shown(sent[0], secrets.values()) if sent else None, **ending}
+    shown = [_shown(request, secrets.values()) for request in sent]
+    if "exchanges" in entry:
+        exchanges = [{"request": one, "reply": reply} for one, reply in zip(shown, replies, strict=False)]
+        return {"exchanges": exchanges, **ending}
+    return {"request": shown[0] if shown else None, **ending}
 
 
 def plain(value: object) -> Any:
@@ -73,6 +96,8 @@ def plain(value: object) -> Any:
             for field in dataclasses.fields(value)
             if (item := getattr(value, field.name)) != field.default or field.default is dataclasses.MISSING
         }
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -80,9 +105,18 @@ def plain(value: object) -> Any:
     return value
 
 
+def _response(reply: Json) -> httpx2.Response:
+    content = base64.b64decode(reply["base64"]) if "base64" in reply else None
+    text = reply["text"] if "text" in reply else json.dumps(reply.get("json"))
+    return httpx2.Response(
+        reply.get("status", 200), headers=reply.get("headers"), content=text.encode() if content is None else content
+    )
+
+
 def _argument(call: str, value: Any) -> Any:
     if call in {"place", "find"}:
-        return PlaceRequest(**{**value, "type": ServiceType(value["type"])})
+        sent_at = datetime.fromisoformat(value["sent_at"]) if "sent_at" in value else None
+        return PlaceRequest(**{**value, "type": ServiceType(value["type"]), "sent_at": sent_at})
     return [_argument("place", item) for item in value] if call == "place_many" else value
 
 

@@ -13,9 +13,7 @@ import pytest
 from app.connectors import registry
 from app.connectors.base import Connector, Placed, PlaceRequest, ReportStatus, ServiceType
 from app.connectors.errors import ConnectorError, NotSent, Refused, Unclear, Unsupported
-from tests.connectors.harness import load, replay, secret_for
-
-Answer = Callable[[httpx2.Request], httpx2.Response]
+from tests.connectors.harness import Answer, load, replay, secret_for, standing
 
 
 def _raises(error: type[httpx2.RequestError]) -> Answer:
@@ -77,11 +75,16 @@ KINDS = list(registry.kinds())
 def _build(kind: str, answer: Answer, config: dict[str, Any] | None = None) -> Connector[Any]:
     secrets = {name: secret_for(name) for name in registry.secret_names(kind)}
     config = config or load(kind)[0]["config"]
-    return registry.build(kind, {**config, **secrets}, transport=httpx2.MockTransport(answer))
+    return registry.build(kind, {**config, **secrets}, transport=httpx2.MockTransport(standing(kind, answer)))
 
 
 def _recorded(kind: str, call: str, wanted: Callable[[Any], bool]) -> Iterator[dict[str, Any]]:
-    return (entry for entry in load(kind) if entry["call"] == call and "returns" in entry and wanted(entry["returns"]))
+    """The good recordings of ``call`` that are one request and one reply, so that the reply can be spoilt."""
+    return (
+        entry
+        for entry in load(kind)
+        if entry["call"] == call and "returns" in entry and "reply" in entry and wanted(entry["returns"])
+    )
 
 
 def _request(entry: dict[str, Any]) -> PlaceRequest:

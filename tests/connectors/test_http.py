@@ -379,3 +379,31 @@ def _self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
+
+
+# --- What a supplier's document asks for --------------------------------------------------------------------------
+
+
+async def test_a_5xx_that_the_document_explains_is_returned_and_no_other() -> None:
+    http = SupplierHttp(transport=httpx2.MockTransport(lambda request: httpx2.Response(int(request.url.path[1:]))))
+    assert (await http.send("POST", "http://s.test/502", buys=True, answers={502})).status == 502
+    with pytest.raises(Unclear):
+        await http.send("POST", "http://s.test/503", buys=True, answers={502})
+
+
+async def test_a_file_comes_byte_for_byte() -> None:
+    file = b"\xef\xbb\xbf\x1f\x8b" + bytes(range(256))
+    http = SupplierHttp(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=file)))
+    assert (await http.send("GET", "http://s.test/file", buys=False)).content == file
+
+
+async def test_a_private_exchange_keeps_no_body_and_what_was_learned_is_hidden() -> None:
+    http = SupplierHttp(
+        secrets=["the password"], transport=httpx2.MockTransport(lambda _: httpx2.Response(200, text="1|the token"))
+    )
+    with http.recording() as exchanges:
+        await http.send("POST", "http://s.test/", buys=False, content=b"a@b.test the password", private=True)
+        http.hide("1|the token")
+        await http.send("POST", "http://s.test/", buys=False, content=b"the password")
+    assert [(one.request, one.reply) for one in exchanges] == [("***", "***")] * 2
+    assert exchanges[0].status == 200

@@ -19,7 +19,7 @@ _LOOKS_SECRET = re.compile(r"\b(?:[A-Z0-9]{3}-){4,}[A-Z0-9]{3}\b|\bBearer \S|\b[
 )
 async def test_recording(kind: str, entry: dict[str, Any]) -> None:
     outcome = await replay(kind, entry)
-    assert outcome == {key: entry[key] for key in ("request", "returns", "raises") if key in entry}
+    assert outcome == {key: entry[key] for key in ("request", "exchanges", "returns", "raises") if key in entry}
 
 
 @pytest.mark.parametrize("kind", registry.kinds())
