@@ -1,14 +1,17 @@
 """The staff API in an app of its own, and clients that hold tokens for it."""
 
+import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from fastapi import FastAPI
 
+from app import logs
 from app.admin import AdminDeps, admin_router, install_error_handlers
 from app.db import Database
 from app.sealing import Sealer
@@ -45,6 +48,18 @@ async def refused(call: Awaitable[httpx2.Response], status: int, code: str, fiel
 def config(url: str, **changes: object) -> Mapping[str, object]:
     """The settings of an account at the simulator."""
     return {"base_url": url, "username": SUPPLIER_USER, "api_key": SUPPLIER_KEY, **changes}
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    """Log as the server does, and give the test process its own logging back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.configure("info", as_json=True)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -50,7 +50,9 @@ async def test_whoever_has_the_reply_sees_the_row(app: FastAPI, db: Database, se
 
 
 @pytest.mark.parametrize("table", ["customers", "services", "transfers"])
-async def test_a_commit_that_fails_is_no_success(app: FastAPI, db: Database, sealer: Sealer, table: str) -> None:
+async def test_a_commit_that_fails_is_no_success(
+    app: FastAPI, db: Database, sealer: Sealer, capsys: pytest.CaptureFixture[str], *, table: str
+) -> None:
     if table == "transfers":
         async with db.transaction() as conn:
             await make_customer(conn, sealer, credit=0)
@@ -77,6 +79,7 @@ async def test_a_commit_that_fails_is_no_success(app: FastAPI, db: Database, sea
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == "error"
     assert not re.search("secret|Traceback|psycopg|INSERT", response.text)
+    assert "a call of the staff API failed" in capsys.readouterr().err
     async with db.pool.connection() as conn:
         row = await (await conn.execute(f"SELECT count(*) AS n FROM {table}")).fetchone()
     assert row == {"n": 0}

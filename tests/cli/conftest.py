@@ -1,15 +1,28 @@
 """Runs commands as a person would, against this test's own database."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
 
 SECRET_KEY = "a secret key for commands that nobody else uses"
 Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> Iterator[None]:
+    """The commands configure logging; give the test process its own logging back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
