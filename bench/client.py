@@ -138,9 +138,10 @@ class Gang:
                 await asyncio.shield(self.finished)
         except TimeoutError:
             self.finished.cancel()
-        seconds = perf_counter() - started
-        for connection in self._all:
-            connection.close()
+        finally:
+            seconds = perf_counter() - started
+            for connection in self._all:
+                connection.close()
         return Load(self.done, self.wrong, seconds, tuple(self.latencies))
 
 

@@ -133,8 +133,8 @@ async def prices_for(
 ) -> dict[int, int]:
     """Return what each service costs this customer (micro-units of ``currency``); services not sold are absent."""
     cursor = await conn.execute(
-        "SELECT * FROM (SELECT id, price_for(id, %s, %s, %s) AS price FROM services WHERE state = 'active') p"
-        " WHERE price IS NOT NULL",
+        "SELECT s.id, p.price FROM services s, price_for(s.id, %s, %s, %s) p"
+        " WHERE s.state = 'active' AND p.price IS NOT NULL",
         (customer_id, price_group_id, currency),
     )
     return {row["id"]: row["price"] for row in await cursor.fetchall()}

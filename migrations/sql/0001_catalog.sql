@@ -22,8 +22,9 @@ CREATE TRIGGER customer_prices_changed AFTER INSERT OR UPDATE OR DELETE ON custo
     FOR EACH STATEMENT EXECUTE FUNCTION catalog_changed();
 
 -- The price of one piece of a service for a customer, in the customer's currency: the customer's own, else the price
--- group's, else the service's. NULL: not sold in that currency.
-CREATE FUNCTION price_for(p_service bigint, p_customer bigint, p_price_group bigint, p_currency text) RETURNS bigint
+-- group's, else the service's. NULL: not sold in that currency. A table, so that the planner takes it into its query.
+CREATE FUNCTION price_for(p_service bigint, p_customer bigint, p_price_group bigint, p_currency text)
+RETURNS TABLE (price bigint)
 LANGUAGE sql STABLE AS $$
     SELECT COALESCE(
         (SELECT price FROM customer_prices WHERE customer_id = p_customer AND service_id = p_service),

@@ -40,6 +40,13 @@ END $$;
 CREATE TRIGGER attempts_guard_state BEFORE UPDATE OF state ON attempts
     FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION guard_attempt_state();
 
+-- One row of a placing call, with what was found out about it. price is of the whole quantity.
+CREATE TYPE placing_row AS (
+    n integer, service_id bigint, device text, quantity integer, fields jsonb, reference text, fingerprint bytea,
+    guarded boolean, price bigint, outcome text, order_id bigint, route_id bigint, supplier_id bigint,
+    remote_service_id bigint
+);
+
 -- Places many orders in one statement: checks the key, the catalogue version, the duplicate guard and the credit, then
 -- charges and creates each order with its first attempt. p_rows: [{n, service, device, quantity, fields, fingerprint
 -- (hex), reference}], n counting from 1. One row comes back for each, or a single row n = 0 that speaks for all:
@@ -55,57 +62,48 @@ DECLARE
     v_customer bigint;
     v_currency text;
     v_price_group bigint;
+    v_version bigint;
     v_account bigint;
     v_available bigint;
-    v_n integer[];
-    v_outcome text[];
-    v_order bigint[];
-    v_price bigint[];
-    v_guarded boolean[];
-    v_wish text[];
-    v_fingerprint text[];
-    v_route bigint[];
-    v_supplier bigint[];
-    v_remote bigint[];
+    v_rows placing_row[];
+    v_twins boolean;
     v_placed boolean := false;
-    v_twin integer;
+    v_twin placing_row;
     i integer;
 BEGIN
-    SELECT k.customer_id, k.currency, k.price_group_id INTO v_customer, v_currency, v_price_group
-    FROM usable_key(p_key, p_ip) k;
+    -- From here on one customer's placings go one after another: what follows sees all that was placed before.
+    SELECT k.customer_id, k.currency, k.price_group_id, c.version, a.id, a.balance + a.credit_limit
+    INTO v_customer, v_currency, v_price_group, v_version, v_account, v_available
+    FROM usable_key(p_key, p_ip) k
+    JOIN accounts a ON a.customer_id = k.customer_id
+    JOIN catalog_version c ON c.id = 1
+    FOR UPDATE OF a;
     IF NOT FOUND THEN
         RETURN QUERY SELECT 0, 'unauthenticated', NULL::bigint;
         RETURN;
     END IF;
-    IF (SELECT version FROM catalog_version WHERE id = 1) <> p_version THEN
+    IF v_version <> p_version THEN
         RETURN QUERY SELECT 0, 'stale', NULL::bigint;
         RETURN;
     END IF;
 
-    -- From here on one customer's placings go one after another: what follows sees all that was placed before.
-    SELECT a.id, a.balance + a.credit_limit INTO v_account, v_available
-    FROM accounts a WHERE a.customer_id = v_customer FOR UPDATE;
-
     -- The laterals keep the plan a chain of index look-ups, however many rows the planner expects.
-    SELECT array_agg(r.n ORDER BY r.n),
-           array_agg(CASE WHEN s.price IS NULL THEN 'not_sold'
-                          WHEN same.id IS NOT NULL THEN 'repeated'
-                          WHEN open.id IS NOT NULL THEN 'duplicate'
-                          WHEN route.route_id IS NULL THEN 'unavailable' END ORDER BY r.n),
-           array_agg(COALESCE(same.id, open.id) ORDER BY r.n),
-           array_agg(s.price * r.quantity ORDER BY r.n),
-           array_agg(s.guarded ORDER BY r.n),
-           array_agg(r.service || ' ' || r.device ORDER BY r.n),
-           array_agg(r.fingerprint ORDER BY r.n),
-           array_agg(route.route_id ORDER BY r.n),
-           array_agg(route.supplier_id ORDER BY r.n),
-           array_agg(route.remote_service_id ORDER BY r.n)
-    INTO v_n, v_outcome, v_order, v_price, v_guarded, v_wish, v_fingerprint, v_route, v_supplier, v_remote
-    FROM json_to_recordset(p_rows) AS r(n integer, service bigint, device text, quantity integer, fingerprint text)
+    SELECT array_agg(ROW(
+               r.n, r.service, r.device, r.quantity, COALESCE(r.fields, '{}'), COALESCE(r.reference, ''),
+               decode(r.fingerprint, 'hex'), s.guarded, s.price * r.quantity,
+               CASE WHEN s.price IS NULL THEN 'not_sold'
+                    WHEN same.id IS NOT NULL THEN 'repeated'
+                    WHEN open.id IS NOT NULL THEN 'duplicate'
+                    WHEN route.route_id IS NULL THEN 'unavailable' END,
+               COALESCE(same.id, open.id), route.route_id, route.supplier_id, route.remote_service_id
+           )::placing_row ORDER BY r.n)
+    INTO v_rows
+    FROM json_to_recordset(p_rows) AS r(n integer, service bigint, device text, quantity integer, fields jsonb,
+                                        fingerprint text, reference text)
     LEFT JOIN LATERAL (
-        SELECT price_for(v.id, v_customer, v_price_group, v_currency) AS price,
-               r.device <> '' AND NOT v.allows_duplicates AS guarded
-        FROM services v WHERE v.id = r.service AND v.state = 'active' LIMIT 1
+        SELECT p.price, r.device <> '' AND NOT v.allows_duplicates AS guarded
+        FROM services v, price_for(v.id, v_customer, v_price_group, v_currency) p
+        WHERE v.id = r.service AND v.state = 'active' LIMIT 1
     ) s ON true
     LEFT JOIN LATERAL (
         SELECT f.route_id, f.supplier_id, f.remote_service_id
@@ -127,53 +125,55 @@ BEGIN
         ORDER BY o.id LIMIT 1
     ) open ON true;
 
+    -- Two rows of one call may be for the same device; hardly ever are.
+    v_twins := cardinality(v_rows) > 1 AND EXISTS (
+        SELECT FROM unnest(v_rows) r WHERE r.guarded GROUP BY r.service_id, r.device HAVING count(*) > 1);
+
     -- Rows are decided in their order; one that does not fit the credit leaves it to those after it.
-    FOR i IN 1 .. cardinality(v_n) LOOP
-        CONTINUE WHEN v_outcome[i] IS NOT NULL;
-        IF v_guarded[i] AND v_placed THEN
-            SELECT e.j INTO v_twin FROM generate_series(1, i - 1) AS e(j)
-            WHERE v_outcome[e.j] = 'placed' AND v_guarded[e.j] AND v_wish[e.j] = v_wish[i] LIMIT 1;
+    FOR i IN 1 .. cardinality(v_rows) LOOP
+        CONTINUE WHEN v_rows[i].outcome IS NOT NULL;
+        IF v_twins AND v_rows[i].guarded AND v_placed THEN
+            SELECT t.* INTO v_twin FROM unnest(v_rows[1 : i - 1]) t
+            WHERE t.outcome = 'placed' AND t.guarded
+              AND t.service_id = v_rows[i].service_id AND t.device = v_rows[i].device LIMIT 1;
             IF FOUND THEN
-                v_order[i] := v_order[v_twin];
-                v_outcome[i] := CASE WHEN v_fingerprint[v_twin] = v_fingerprint[i] THEN 'repeated' ELSE 'duplicate' END;
+                v_rows[i].order_id := v_twin.order_id;
+                v_rows[i].outcome :=
+                    CASE WHEN v_twin.fingerprint = v_rows[i].fingerprint THEN 'repeated' ELSE 'duplicate' END;
                 CONTINUE;
             END IF;
         END IF;
-        IF v_price[i] > v_available THEN
-            v_outcome[i] := 'no_credit';
+        IF v_rows[i].price > v_available THEN
+            v_rows[i].outcome := 'no_credit';
             CONTINUE;
         END IF;
-        v_available := v_available - v_price[i];
-        v_outcome[i] := 'placed';
-        v_order[i] := nextval('orders_id_seq');
+        v_available := v_available - v_rows[i].price;
+        v_rows[i].outcome := 'placed';
+        v_rows[i].order_id := nextval('orders_id_seq');
         v_placed := true;
     END LOOP;
 
     IF v_placed THEN
-        INSERT INTO orders (id, customer_id, key_id, service_id, price, currency, quantity, device, fields, reference,
-                            fingerprint, guarded, source)
-        OVERRIDING SYSTEM VALUE
-        SELECT a.order_id, v_customer, p_key, r.service, a.price, v_currency, r.quantity, r.device,
-               COALESCE(r.fields, '{}'), COALESCE(r.reference, ''), decode(r.fingerprint, 'hex'), a.guarded, p_source
-        FROM unnest(v_n, v_outcome, v_order, v_price, v_guarded) AS a(n, outcome, order_id, price, guarded)
-        JOIN json_to_recordset(p_rows) AS r(n integer, service bigint, device text, quantity integer, fields jsonb,
-                                            fingerprint text, reference text) ON r.n = a.n
-        WHERE a.outcome = 'placed';
-
+        WITH placed AS (
+            INSERT INTO orders (id, customer_id, key_id, service_id, price, currency, quantity, device, fields,
+                                reference, fingerprint, guarded, source)
+            OVERRIDING SYSTEM VALUE
+            SELECT r.order_id, v_customer, p_key, r.service_id, r.price, v_currency, r.quantity, r.device, r.fields,
+                   r.reference, r.fingerprint, r.guarded, p_source
+            FROM unnest(v_rows) r WHERE r.outcome = 'placed'
+        )
         INSERT INTO attempts (order_id, number, route_id, supplier_id, remote_service_id)
-        SELECT a.order_id, 1, a.route_id, a.supplier_id, a.remote_id
-        FROM unnest(v_outcome, v_order, v_route, v_supplier, v_remote)
-             AS a(outcome, order_id, route_id, supplier_id, remote_id)
-        WHERE a.outcome = 'placed';
+        SELECT r.order_id, 1, r.route_id, r.supplier_id, r.remote_service_id
+        FROM unnest(v_rows) r WHERE r.outcome = 'placed';
 
         IF NOT (
-            SELECT ledger_charge(v_account, array_agg(a.order_id), array_agg(a.price))
-            FROM unnest(v_outcome, v_order, v_price) AS a(outcome, order_id, price) WHERE a.outcome = 'placed'
+            SELECT ledger_charge(v_account, array_agg(r.order_id), array_agg(r.price))
+            FROM unnest(v_rows) r WHERE r.outcome = 'placed'
         ) THEN
             RAISE EXCEPTION 'account % is not covered although it was locked', v_account;
         END IF;
     END IF;
-    RETURN QUERY SELECT * FROM unnest(v_n, v_outcome, v_order);
+    RETURN QUERY SELECT r.n, r.outcome, r.order_id FROM unnest(v_rows) r;
 END $$;
 
 -- Changes the state of orders: the one place that does. Settles what was completed and refunds what was rejected, in
