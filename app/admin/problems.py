@@ -61,6 +61,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         401: "No valid staff token came with the request.",
         403: "The role may not do this.",
         404: "There is no such thing.",
+        413: "The body is larger than any call needs.",
         409: "The thing is not in a state that allows this, or the name is taken.",
         422: "The input breaks a rule; `field` names where.",
         503: "The database does not answer now; the same call may succeed later.",

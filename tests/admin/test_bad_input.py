@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -158,6 +159,15 @@ async def test_bodies_that_are_no_json(owner: httpx2.AsyncClient) -> None:
         assert response.status_code == 422, kind
         sound(response, kind)
     assert (await ok(owner.get("customers")))["items"] == []
+
+
+async def test_bodies_beyond_all_measure(owner: httpx2.AsyncClient) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        for _ in range(300):
+            yield b" " * 10_000
+
+    for content in (b" " * 3_000_000, drip()):
+        await refused(owner.post("customers", content=content, headers=JSON), 413, "too_large")
 
 
 async def test_wrong_methods_and_paths(owner: httpx2.AsyncClient) -> None:
