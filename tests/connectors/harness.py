@@ -10,7 +10,7 @@ reply's body is ``text``, ``json`` or ``base64``. Values that equal a dataclass'
 bytes are base64.
 
 ``"standing": [{"path", "reply"}, ...]`` beside ``recordings`` answers a log-in, whenever a call needs one, and is not
-recorded.
+recorded. ``"wire": false`` there says that this kind is no machine and never sends anything.
 """
 
 import base64
@@ -41,6 +41,12 @@ def load(kind: str) -> list[Json]:
     """Return the recordings of ``kind``, each with its whole config."""
     file = json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
     return [{**entry, "config": {**file["config"], **entry.get("config", {})}} for entry in file["recordings"]]
+
+
+def has_wire(kind: str) -> bool:
+    """Whether this kind talks to anybody at all; what its recordings say of themselves, and are held to."""
+    file = json.loads((FOLDER / f"{kind}.json").read_text(encoding="utf-8"))
+    return bool(file.get("wire", True))
 
 
 def secret_for(name: str) -> str:

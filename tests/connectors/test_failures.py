@@ -13,7 +13,7 @@ import pytest
 from app.connectors import registry
 from app.connectors.base import Connector, Placed, PlaceRequest, ReportStatus, ServiceType
 from app.connectors.errors import ConnectorError, NotSent, Refused, Unclear, Unsupported
-from tests.connectors.harness import Answer, load, replay, secret_for, standing
+from tests.connectors.harness import Answer, has_wire, load, replay, secret_for, standing
 
 
 def _raises(error: type[httpx2.RequestError]) -> Answer:
@@ -69,7 +69,8 @@ NO_ANSWER = {
     "PHP died": _says(b"<b>Fatal error</b>: Maximum execution time of 30 seconds exceeded in {closure}"),
 }
 
-KINDS = list(registry.kinds())
+KINDS = [kind for kind in registry.kinds() if has_wire(kind)]
+NO_WIRE = [kind for kind in registry.kinds() if not has_wire(kind)]
 
 
 def _build(kind: str, answer: Answer, config: dict[str, Any] | None = None) -> Connector[Any]:
@@ -148,9 +149,13 @@ async def test_no_answer_to_checking_finishes_nothing(kind: str, failure: str) -
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_answer_to_reading_is_no_empty_catalogue_and_no_balance(kind: str, failure: str) -> None:
     connector = _build(kind, (NEVER_LEFT | NO_ANSWER)[failure])
-    for call in (connector.catalog, connector.balance):
+    with pytest.raises((NotSent, Unclear, Refused)):
+        await connector.catalog()
+    if any(entry["call"] == "balance" and entry["request"] for entry in load(kind)):
         with pytest.raises((NotSent, Unclear, Refused)):
-            await call()
+            await connector.balance()
+    else:
+        assert await connector.balance() is None, "a kind without a balance call knows none"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -162,7 +167,11 @@ async def test_a_success_with_5xx_is_unclear(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_success_without_its_id_is_unclear(kind: str) -> None:
+    """But where a service is answered at once and has no id at all, the answer itself has to be there."""
     for entry in _recorded(kind, "place", lambda _: True):
+        if entry["returns"]["remote_id"] not in _reply_bytes(entry).decode():
+            assert entry["returns"]["report"]["status"] in {ReportStatus.DONE, ReportStatus.FAILED}, entry["name"]
+            continue
         without = json.dumps(_without(_whole(entry), entry["returns"]["remote_id"])).encode()
         connector = _build(kind, _says(without), entry["config"])
         assert await _place(connector, _request(entry)) is Unclear, entry["name"]
@@ -177,6 +186,20 @@ async def test_a_reply_cut_anywhere_places_nothing_and_finishes_nothing(kind: st
         for size in range(0, len(whole), 3):
             sent = await replay(kind, {**entry, "reply": {"text": whole[:size].decode()}})
             assert sent.get("raises", {}).get("word") in {"Unclear", "Unsupported"}, whole[:size]
+
+
+@pytest.mark.parametrize("failure", [*NEVER_LEFT, *NO_ANSWER])
+@pytest.mark.parametrize("kind", NO_WIRE)
+async def test_what_needs_no_network_is_not_hurt_by_it(kind: str, failure: str) -> None:
+    (order,) = (entry for entry in load(kind) if entry["call"] == "place" and "returns" in entry)
+    connector = _build(kind, (NEVER_LEFT | NO_ANSWER)[failure])
+    with connector.http.recording() as exchanges:
+        placed = await connector.place(_request(order))
+        (report,) = await connector.check([placed.remote_id])
+        await connector.catalog()
+        assert await connector.balance() is None
+    assert report.status is ReportStatus.PENDING
+    assert exchanges == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

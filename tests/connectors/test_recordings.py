@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.connectors import registry
-from tests.connectors.harness import FOLDER, MASK, load, replay
+from tests.connectors.harness import FOLDER, MASK, has_wire, load, replay
 
 CASES = [(kind, entry) for kind in registry.kinds() for entry in load(kind)]
 
@@ -25,6 +25,12 @@ async def test_recording(kind: str, entry: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", registry.kinds())
 def test_every_kind_has_recordings_of_every_call_it_must_have(kind: str) -> None:
     assert {entry["call"] for entry in load(kind)} >= {"balance", "catalog", "place", "check"}
+
+
+@pytest.mark.parametrize("kind", registry.kinds())
+def test_a_kind_sends_something_unless_it_says_that_it_has_no_wire(kind: str) -> None:
+    sent = [entry["name"] for entry in load(kind) if entry.get("request") or "exchanges" in entry]
+    assert bool(sent) == has_wire(kind), sent
 
 
 def test_every_file_belongs_to_a_kind() -> None:
