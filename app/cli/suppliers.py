@@ -34,14 +34,16 @@ def add(
     kind: Annotated[str, typer.Option(help="The protocol the supplier speaks.")] = "dhru",
     currency: Annotated[str | None, typer.Option(help="Until the supplier names its own; by default CURRENCY.")] = None,
 ) -> None:
-    """Add a supplier account. A secret that is not given is asked for, so that it need not be on the command line.
+    """Add a supplier account. A required secret that is not given is asked for, so that it need not be on the command line.
 
     Example: trunkline supplier add "Unlock Source" base_url=https://supplier.example username=us
     """
     config = dict(_setting(text) for text in values)
     if kind in registry.kinds():
+        wanted = registry.kinds()[kind].config_type.model_fields
         for secret in sorted(registry.secret_names(kind) - config.keys()):
-            config[secret] = typer.prompt(secret, hide_input=True, err=True)
+            if wanted[secret].is_required():
+                config[secret] = typer.prompt(secret, hide_input=True, err=True)
 
     async def work(session: Session) -> int:
         async with session.db.transaction() as conn:
