@@ -34,7 +34,7 @@ def add(
     kind: Annotated[str, typer.Option(help="The protocol the supplier speaks.")] = "dhru",
     currency: Annotated[str | None, typer.Option(help="Until the supplier names its own; by default CURRENCY.")] = None,
 ) -> None:
-    """Add a supplier account. A required secret that is not given is asked for, so that it need not be on the command line.
+    """Add a supplier account. A secret it cannot do without is asked for, so that it need not be on the command line.
 
     Example: trunkline supplier add "Unlock Source" base_url=https://supplier.example username=us
     """
