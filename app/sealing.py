@@ -1,7 +1,8 @@
 """Secrets at rest: supplier credentials are sealed, API keys and staff tokens are kept as keyed hashes.
 
 ``SECRET_KEY`` may hold several keys separated by commas. The first seals and hashes; all of them open and match, so a
-new key is put in front, ``trunkline rotate-secrets`` seals everything anew, and the old one is dropped afterwards.
+new key is put in front, and ``trunkline rotate-secrets`` seals everything anew. Keys and tokens are hashed anew when
+they are used; one that was not used until the old key is dropped no longer works.
 """
 
 import base64

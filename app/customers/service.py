@@ -52,7 +52,7 @@ class Asker:
 
 
 _IDENTIFY = """
-SELECT q.n, k.id AS key_id, c.id AS customer_id, c.username, c.name, c.email, c.currency, c.price_group_id,
+SELECT q.n, q.key_hash, k.id AS key_id, c.id AS customer_id, c.username, c.name, c.email, c.currency, c.price_group_id,
        EXISTS (SELECT FROM customer_prices p WHERE p.customer_id = c.id) AS own_prices,
        k.dialect, k.requests_per_minute, a.balance, a.credit_limit,
        (SELECT version FROM catalog_version WHERE id = 1) AS catalog_version,
@@ -75,7 +75,15 @@ async def identify(conn: Connection, askers: Sequence[Asker]) -> list[Identity |
     numbers, hashes, addresses = (list(column) for column in zip(*shown, strict=True))
     cursor = await conn.execute(_IDENTIFY, (numbers, hashes, addresses))
     found = {row.pop("n"): row for row in await cursor.fetchall()}
+    for n, row in found.items():
+        if row.pop("key_hash") != askers[n].hashes[0]:
+            await _hash_anew(conn, row["key_id"], askers[n].hashes[0])
     return [_judge(asker, found.get(n)) for n, asker in enumerate(askers)]
+
+
+async def _hash_anew(conn: Connection, key_id: int, newest: bytes) -> None:
+    """Keep a key under the newest SECRET_KEY from now on, so that the older one can be dropped in time."""
+    await conn.execute("UPDATE api_keys SET key_hash = %s WHERE id = %s", (newest, key_id))
 
 
 def _judge(asker: Asker, row: dict[str, Any] | None) -> Identity | Unauthenticated | AddressRefused:

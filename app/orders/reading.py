@@ -156,9 +156,10 @@ async def list_orders(
     if search:
         conditions.append(
             "o.id IN (SELECT id FROM orders WHERE device = %(search)s AND device <> ''"
-            " UNION ALL SELECT id FROM orders WHERE reference = %(search)s"
+            " UNION ALL SELECT id FROM orders WHERE reference = %(search)s AND reference <> ''"
             " UNION ALL SELECT id FROM orders WHERE id = %(number)s"
-            " UNION ALL SELECT order_id FROM attempts WHERE remote_id = %(search)s)"
+            " UNION ALL SELECT order_id FROM suppliers s JOIN attempts a ON a.supplier_id = s.id"
+            " WHERE a.remote_id = %(search)s)"
         )
     cursor = await conn.execute(
         f"{_ORDERS} WHERE {' AND '.join(conditions)} ORDER BY o.id DESC LIMIT %(limit)s",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
 import orjson
-from psycopg.rows import args_row
+from psycopg.rows import tuple_row
 
 from app.db import Connection
 from app.errors import Unauthenticated
@@ -98,9 +98,9 @@ async def status(conn: Connection, ids: Sequence[int], *, key_id: int, ip: str |
     Raises Unauthenticated if the key is no longer valid here.
     """
     known = [number for number in ids if 0 < number < 2**63]
-    async with conn.cursor(row_factory=args_row(OrderStatus)) as cursor:
+    async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(STATUS, (key_id, ip, known))
-        orders = await cursor.fetchall()
-    if not orders:
+        rows = await cursor.fetchall()
+    if not rows:
         raise Unauthenticated("The key is no longer valid.")
-    return {order.id: order for order in orders if order.id is not None}
+    return {row[0]: OrderStatus._make(row) for row in rows if row[0] is not None}

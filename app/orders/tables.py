@@ -32,6 +32,7 @@ class Order(Base):
         ),
         Index("ix_orders_device", "device", "customer_id", "service_id", "id", postgresql_where=text("device <> ''")),
         Index("ix_orders_customer_id", "customer_id", "id"),
+        Index("ix_orders_reference", "reference", postgresql_where=text("reference <> ''")),
         Index("ix_orders_open", "id", postgresql_where=text("state IN ('accepted', 'in_progress')")),
         {
             # Orders are updated a few times and then never again: leave room on the page, vacuum early.

@@ -135,13 +135,19 @@ async def create_token(
 
 async def authenticate(conn: Connection, sealer: Sealer, token: str) -> StaffIdentity:
     """Return whose token this is; Unauthenticated if it is unknown, revoked or expired, or its owner suspended."""
+    hashes = sealer.hashes(token)
     cursor = await conn.execute(
-        "SELECT s.id, s.email, s.name, s.role FROM staff_tokens t JOIN staff s ON s.id = t.staff_id"
+        "SELECT s.id, s.email, s.name, s.role, t.id AS token_id, t.token_hash"
+        " FROM staff_tokens t JOIN staff s ON s.id = t.staff_id"
         " WHERE t.token_hash = ANY (%s) AND s.state = 'active' AND t.revoked_at IS NULL"
         " AND (t.expires_at IS NULL OR t.expires_at > now())",
-        (sealer.hashes(token),),
+        (hashes,),
     )
     row = await cursor.fetchone()
     if row is None:
         raise Unauthenticated("The staff token is wrong or no longer valid.")
+    token_id, token_hash = row.pop("token_id"), row.pop("token_hash")
+    if token_hash != hashes[0]:
+        # Kept under the newest SECRET_KEY from now on, so that the older one can be dropped in time.
+        await conn.execute("UPDATE staff_tokens SET token_hash = %s WHERE id = %s", (hashes[0], token_id))
     return StaffIdentity(**row)

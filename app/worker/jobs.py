@@ -9,9 +9,10 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from app.connectors.errors import ConnectorError
 from app.db import Database
+from app.errors import TrunklineError
 from app.sealing import Sealer
-from app.suppliers.service import connect, get, store_balance
-from app.suppliers.sync import sync
+from app.suppliers.contact import reached, sync_supplier
+from app.suppliers.service import store_balance
 
 log = structlog.get_logger()
 
@@ -34,33 +35,24 @@ def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minute
 
     @app.task(name="sync_catalog")
     async def sync_catalog(supplier_id: int) -> None:
-        async with db.pool.connection() as conn:
-            account = await get(conn, supplier_id)
-        connector = connect(account, sealer)
         try:
-            result = await sync(db, connector, supplier_id)
-        except ConnectorError as error:
+            result = await sync_supplier(db, sealer, supplier_id)
+        except TrunklineError as error:
             # The next reading is minutes away; what we know stays, and staff see the age of it.
-            log.warning("catalogue not read", supplier_id=supplier_id, error=error.text)
-        else:
-            log.info("catalogue read", supplier_id=supplier_id, added=result.added, changed=result.changed)
-        finally:
-            await connector.http.aclose()
+            log.warning("catalogue not read", supplier_id=supplier_id, error=error.message)
+            return
+        log.info("catalogue read", supplier_id=supplier_id, added=result.added, changed=result.changed)
 
     @app.task(name="read_balance")
     async def read_balance(supplier_id: int) -> None:
-        async with db.pool.connection() as conn:
-            account = await get(conn, supplier_id)
-        connector = connect(account, sealer)
         try:
-            balance = await connector.balance()
-        except ConnectorError as error:
-            log.warning("balance not read", supplier_id=supplier_id, error=error.text)
+            async with reached(db, sealer, supplier_id) as connector:
+                balance = await connector.balance()
+        except (ConnectorError, TrunklineError) as error:
+            log.warning("balance not read", supplier_id=supplier_id, error=str(error))
             return
-        finally:
-            await connector.http.aclose()
         if balance is not None:
-            async with db.pool.connection() as conn:
+            async with db.transaction() as conn:
                 await store_balance(conn, supplier_id, balance)
 
     async def defer_due(task: Any, due: LiteralString, minutes: int) -> None:

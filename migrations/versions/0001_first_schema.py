@@ -361,6 +361,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("device <> ''"),
     )
     op.create_index(
+        "ix_orders_reference", "orders", ["reference"], unique=False, postgresql_where=sa.text("reference <> ''")
+    )
+    op.create_index(
         "ix_orders_open",
         "orders",
         ["id"],
