@@ -29,15 +29,15 @@ class Scale:
 
 
 FULL = Scale(
-    turns=5,
+    turns=7,
     customers=100,
     groups=200,
     services=5_000,
-    old_orders=20_000,
+    old_orders=10_000,
     connections=16,
-    placings=4_000,
-    statuses=6_000,
-    bulk_statuses=600,
+    placings=3_000,
+    statuses=5_000,
+    bulk_statuses=500,
     lists=300,
     paced_seconds=5.0,
     dispatches=5_000,

@@ -76,8 +76,9 @@ async def status_bulk(call: Call) -> Reply:
     """
     asked = bulk_orders(await call.content(), call.envelope.flat, limit=MAX_STATUS_ROWS)
     found = await _status(call, [number for _, number in asked])
+    dialect, describe = call.dialect, replies.order_status
     return {
-        key: replies.success(replies.order_status(found.get(number) if number is not None else None, call.dialect))
+        key: {"SUCCESS": [describe(found.get(number) if number is not None else None, dialect)]}
         for key, number in asked
     }
 
