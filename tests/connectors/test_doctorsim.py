@@ -44,9 +44,9 @@ def fake() -> FakeDoctorSim:
     return FakeDoctorSim()
 
 
-def _connector(fake: FakeDoctorSim, url: str, **config: Any) -> DoctorSimConnector:
+def _connector(fake: FakeDoctorSim, url: str, *, sandbox: bool = False, **config: Any) -> DoctorSimConnector:
     # The config itself asks for 45 seconds of patience at least; a hanging supplier shows in one.
-    checked = DoctorSimConfig.model_validate({**fake.config(url), **config})
+    checked = DoctorSimConfig.model_validate({**fake.config(url, sandbox=sandbox), **config})
     return DoctorSimConnector(checked, SupplierHttp(secrets=[fake.key, fake.secret], read_seconds=1))
 
 
@@ -54,6 +54,14 @@ def _connector(fake: FakeDoctorSim, url: str, **config: Any) -> DoctorSimConnect
 async def connector(fake: FakeDoctorSim) -> AsyncIterator[DoctorSimConnector]:
     async with serving_fake(fake) as url:
         connector = _connector(fake, url)
+        yield connector
+        await connector.http.aclose()
+
+
+@pytest.fixture
+async def sandbox(fake: FakeDoctorSim) -> AsyncIterator[DoctorSimConnector]:
+    async with serving_fake(fake) as url:
+        connector = _connector(fake, url, sandbox=True)
         yield connector
         await connector.http.aclose()
 
@@ -78,8 +86,8 @@ async def test_an_accepted_order_with_a_broken_reply_is_unclear(
     [
         (Fault("throttled", status=409), "throttled"),
         (Fault("throttled", status=429), "throttled"),
-        (Fault("throttled_bare", status=409, accepts=False), "throttled"),
-        (Fault("throttled_bare", status=429, accepts=False), "throttled"),
+        (Fault("throttled_bare", status=409), "throttled"),
+        (Fault("throttled_bare", status=429), "throttled"),
         (Fault("throttled_body"), "throttled"),
         (Fault("wrong_access"), "bad_credentials"),
         (Fault("no_funds"), "no_funds"),
@@ -180,13 +188,13 @@ async def test_replies_as_dirty_as_the_document_are_read(fake: FakeDoctorSim, co
     assert (await connector.check([placed.remote_id]))[0].status is ReportStatus.DONE
 
 
-async def test_the_magic_imeis_of_the_sandbox(fake: FakeDoctorSim, connector: DoctorSimConnector) -> None:
-    fake.sandbox = True
+async def test_the_magic_imeis_of_the_sandbox(fake: FakeDoctorSim, sandbox: DoctorSimConnector) -> None:
     for imei, status in ((SANDBOX_AVAILABLE, ReportStatus.DONE), (SANDBOX_NOT_AVAILABLE, ReportStatus.FAILED)):
-        placed = await connector.place(PlaceRequest("41", "15910/3/452787", ServiceType.IMEI, imei))
-        await connector.check([placed.remote_id])
-        (report,) = await connector.check([placed.remote_id])
+        placed = await sandbox.place(PlaceRequest("41", "15910/3/452787", ServiceType.IMEI, imei))
+        await sandbox.check([placed.remote_id])
+        (report,) = await sandbox.check([placed.remote_id])
         assert (report.status, report.note) == (status, "")
+    assert fake.state()["accepted"] == 0, "nothing is ordered there"
 
 
 async def test_cancelling_takes_ten_minutes_at_most(fake: FakeDoctorSim, connector: DoctorSimConnector) -> None:
@@ -268,15 +276,14 @@ async def test_brands_devices_and_networks(fake: FakeDoctorSim, connector: Docto
     ],
 )
 async def test_an_imei_check_is_answered_at_once(
-    fake: FakeDoctorSim, connector: DoctorSimConnector, imei: str, status: ReportStatus, text: str
+    fake: FakeDoctorSim, sandbox: DoctorSimConnector, imei: str, status: ReportStatus, text: str
 ) -> None:
-    fake.sandbox = True
-    placed = await connector.place(_check(imei))
+    placed = await sandbox.place(_check(imei))
     assert placed.report is not None
     assert (placed.report.status, text in placed.report.text) == (status, True)
     assert fake.requests == {"imeicheck": 1}
     with pytest.raises(Refused):
-        await connector.place(_check(CHECK_ERROR))
+        await sandbox.place(_check(CHECK_ERROR))
 
 
 async def test_production_wants_a_hash_that_only_a_plug_in_makes(
@@ -327,6 +334,11 @@ async def test_it_can_be_scripted_from_another_process() -> None:
 )
 def test_a_root_and_an_address_of_the_document_are_both_taken(base_url: str, found: str) -> None:
     assert root(base_url) == found
+
+
+def test_its_config_is_an_address_and_a_pair_of_keys() -> None:
+    assert registry.schema("doctorsim")["required"] == ["base_url", "key", "secret"]
+    assert registry.secret_names("doctorsim") == {"key", "secret"}
 
 
 @pytest.mark.parametrize(

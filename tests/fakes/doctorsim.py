@@ -65,6 +65,7 @@ class Ticket:
     network: str
     imei: str
     placed_at: float
+    sandbox: bool
     status: str = "open"
     sent: bool = False
 
@@ -129,12 +130,24 @@ def _as_printed(_: Fault, good: Response) -> Response:
 
 
 class FakeDoctorSim(FaultyApp):
-    """The fake as an ASGI app; with ``sandbox`` the keys are those of the sandbox, whose IMEIs are magic."""
+    """The fake as an ASGI app; one pair of keys is for production, one for the sandbox, where some IMEIs are magic."""
 
     key = "fake-key"
     secret = "fake-secret-of-the-tests"
+    sandbox_key = "fake-sandbox-key"
+    sandbox_secret = "fake-sandbox-secret-of-the-tests"
     instead = frozenset(
-        {"throttled", "throttled_body", "wrong_access", "refuse", "bad_request", "not_found", "no_funds", "order_error"}
+        {
+            "throttled",
+            "throttled_bare",
+            "throttled_body",
+            "wrong_access",
+            "refuse",
+            "bad_request",
+            "not_found",
+            "no_funds",
+            "order_error",
+        }
     )
     own_faults: ClassVar[Mapping[str, Spoil]] = {
         # The text says 409, the table of codes 429, and a third place names the body's status.
@@ -158,9 +171,8 @@ class FakeDoctorSim(FaultyApp):
         "list_halved": _other_tools,
     }
 
-    def __init__(self, *, sandbox: bool = False, work_seconds: float = 0.0) -> None:
+    def __init__(self, *, work_seconds: float = 0.0) -> None:
         super().__init__()
-        self.sandbox = sandbox
         self.work_seconds = work_seconds
         self.hash: str | None = None
         """What production wants behind the IMEI of a check; nobody outside knows how it is made."""
@@ -168,12 +180,13 @@ class FakeDoctorSim(FaultyApp):
         self.tickets: dict[str, Ticket] = {}
         self.purchases = Purchases()
 
-    def config(self, base_url: str) -> dict[str, object]:
+    def config(self, base_url: str, *, sandbox: bool = False) -> dict[str, object]:
         """The config of a doctorSIM connector for this fake."""
-        return {"base_url": base_url, "key": self.key, "secret": self.secret, "pairs": list(TOOLS)}
+        key, secret = (self.sandbox_key, self.sandbox_secret) if sandbox else (self.key, self.secret)
+        return {"base_url": base_url, "key": key, "secret": secret, "pairs": list(TOOLS)}
 
     def counters(self) -> dict[str, Any]:
-        """What was really ordered, by device, network, tool and the IMEI with what was appended."""
+        """What was ordered in production, by device, network, tool and the IMEI with what was appended."""
         return {**self.purchases.stats(), "tickets": {name: one.status for name, one in self.tickets.items()}}
 
     def routes(self) -> Iterable[BaseRoute]:
@@ -201,7 +214,7 @@ class FakeDoctorSim(FaultyApp):
             given = (request.headers.get("DSIM_KEY"), request.headers.get("DSIM_SECRET"))
 
             def answer() -> Response:
-                if given != (self.key, self.secret):
+                if given not in {(self.key, self.secret), (self.sandbox_key, self.sandbox_secret)}:
                     return _error("", 401, status="WRONG_ACCESS")
                 return work(request, body) if request.method == verb else _error("Method not allowed", 405)
 
@@ -218,10 +231,15 @@ class FakeDoctorSim(FaultyApp):
         wanted = "".join(pattern for flag, pattern in SUFFIXES.items() if tool[flag] == "true")
         if not re.fullmatch(rf"[0-9]{{15}}{wanted}", path["imei"]):
             return _error("The imei is not valid for this tool", 400)
-        self.purchases.add(f"{pair}/{path['tool']}", path["imei"])
+        sandbox = self._in_sandbox(request)
+        if not sandbox:
+            self.purchases.add(f"{pair}/{path['tool']}", path["imei"])
         name = str(1509402 + len(self.tickets) + 1)
-        self.tickets[name] = Ticket(path["device"], path["network"], path["imei"], self.clock())
+        self.tickets[name] = Ticket(path["device"], path["network"], path["imei"], self.clock(), sandbox)
         return _reply({"id_ticket": name})
+
+    def _in_sandbox(self, request: Request) -> bool:
+        return request.headers.get("DSIM_KEY") == self.sandbox_key
 
     def _ticket(self, request: Request) -> tuple[str, Ticket] | None:
         name = request.path_params["ticket"]
@@ -231,8 +249,8 @@ class FakeDoctorSim(FaultyApp):
         return None if ticket is None else (name, ticket)
 
     def _work(self, ticket: Ticket, seconds: float) -> None:
-        if self.sandbox and ticket.imei.startswith(SANDBOX_NOT_AVAILABLE):
-            ticket.status = "notavailable"
+        if ticket.sandbox and ticket.imei.startswith((SANDBOX_AVAILABLE, SANDBOX_NOT_AVAILABLE)):
+            ticket.status = "available" if ticket.imei.startswith(SANDBOX_AVAILABLE) else "notavailable"
         elif seconds >= self.work_seconds:
             ticket.status = "available"
         elif seconds >= self.work_seconds / 2:
@@ -277,9 +295,10 @@ class FakeDoctorSim(FaultyApp):
 
     def _imeicheck(self, request: Request, _: bytes) -> Response:
         imei, given = request.path_params["imei"], request.path_params.get("hash")
-        if not self.sandbox and (self.hash is None or given != self.hash):
-            return _error("Wrong hash", 400)
-        self.purchases.add("imeicheck", imei)
+        if not self._in_sandbox(request):
+            if self.hash is None or given != self.hash:
+                return _error("Wrong hash", 400)
+            self.purchases.add("imeicheck", imei)
         if imei == CHECK_ERROR:
             return _error("The IMEI cannot be checked")
         unknown = imei == CHECK_UNKNOWN
