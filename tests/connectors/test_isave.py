@@ -1,7 +1,7 @@
 """Both iSave connectors against iSave as its document describes it, over real HTTP; its book is the judge."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +9,10 @@ import httpx2
 import pytest
 
 from app.connectors import registry
-from app.connectors._isave import endpoint, readable
-from app.connectors.base import Connector, Placed, PlaceRequest, ReportStatus, ServiceType
-from app.connectors.errors import Refused, Unclear, Unsupported
+from app.connectors.base import Placed, PlaceRequest, ReportStatus, ServiceType
+from app.connectors.errors import Refused, Unclear
 from app.money import MICRO, Money
+from tests.connectors.building import Build, building
 from tests.fakes.faults import Fault, serving_fake
 from tests.fakes.isave import CODES, FakeIsave
 
@@ -23,8 +23,6 @@ KINDS = ["isave", "isave_dhru"]
 PLACES = {"isave": "check:gsx", "isave_dhru": "placeimeiorder"}
 LISTS = {"isave": "check:services", "isave_dhru": "imeiservicelist"}
 
-Build = Callable[..., Connector[Any]]
-
 
 @pytest.fixture
 def fake() -> FakeIsave:
@@ -33,17 +31,8 @@ def fake() -> FakeIsave:
 
 @pytest.fixture
 async def build(fake: FakeIsave) -> AsyncIterator[Build]:
-    """Builds connectors for the running fake; they are closed at the end."""
-    built: list[Connector[Any]] = []
-    async with serving_fake(fake) as url:
-
-        def one(kind: str, path: str = "", **config: object) -> Connector[Any]:
-            built.append(registry.build(kind, {**fake.config(url + path), "read_seconds": 1, **config}))
-            return built[-1]
-
-        yield one
-        for connector in built:
-            await connector.http.aclose()
+    async with building(fake, fake.config) as build:
+        yield build
 
 
 async def _refusal(call: Awaitable[object]) -> Refused:
@@ -57,16 +46,6 @@ def test_the_config_is_a_url_and_a_key(kind: str) -> None:
     schema = registry.schema(kind)
     assert set(schema["required"]) == {"base_url", "api_key"}
     assert registry.secret_names(kind) == {"api_key"}
-
-
-@pytest.mark.parametrize("root", ["https://i.example", "https://i.example/shop"])
-@pytest.mark.parametrize(
-    "path",
-    ["", "/", "//", "/api", "/api/v1/", "/api/v1/check", "/api//v1/check/", "/api/dhru_bridge", "/api/v1/check.php"],
-)
-def test_a_root_and_either_endpoint_are_taken(root: str, path: str) -> None:
-    assert endpoint(root + path, "/api/v1/check") == f"{root}/api/v1/check"
-    assert endpoint(root + path, "/api/dhru_bridge") == f"{root}/api/dhru_bridge"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,57 +78,6 @@ async def test_rest_has_the_result_at_once(fake: FakeIsave, build: Build, device
     (order,) = fake.orders.values()
     assert (order.device, order.custom_request_id, order.request_id) == (device, "77", placed.remote_id)
     assert fake.state()["accepted"] == 1
-
-
-@pytest.mark.parametrize("device", [IMEI, SERIAL])
-@pytest.mark.parametrize("shape", ["code", "reply", "json", "object"])
-async def test_the_bridge_is_polled_until_it_has_the_result(
-    fake: FakeIsave, build: Build, device: str, shape: Any
-) -> None:
-    fake.result_in = shape
-    connector = build("isave_dhru")
-    placed = await connector.place(PlaceRequest("77", "gsx", ServiceType.IMEI, device))
-    assert placed.report is None
-    (waiting,) = await connector.check([placed.remote_id])
-    (done,) = await connector.check([placed.remote_id])
-    assert (waiting.status, waiting.note) == (ReportStatus.PENDING, "")
-    assert done.status is ReportStatus.DONE
-    assert "iPhone 13 GREEN 128GB" in done.text
-    assert device in done.text
-    assert "{" not in done.text
-    assert fake.state()["accepted"] == 1
-
-
-async def test_the_bridge_rejects_with_its_reason_in_reply(fake: FakeIsave, build: Build) -> None:
-    fake.rejects[IMEI], fake.polls_to_wait = "IMEI not found in GSX", 0
-    connector = build("isave_dhru")
-    (report,) = await connector.check([(await connector.place(ORDER)).remote_id])
-    assert (report.status, report.text) == (ReportStatus.FAILED, "IMEI not found in GSX")
-
-
-async def test_the_bridge_tells_many_orders_at_once(fake: FakeIsave, build: Build) -> None:
-    connector = build("isave_dhru")
-    fake.polls_to_wait = 0
-    ids = [
-        (await connector.place(PlaceRequest(str(n), "gsx", ServiceType.IMEI, device))).remote_id
-        for n, device in enumerate((IMEI, OTHER, SERIAL))
-    ]
-    reports = await connector.check([*ids, "999"])
-    assert {report.remote_id for report in reports} == {*ids, "999"}
-    assert {report.status for report in reports[:3]} == {ReportStatus.DONE}
-    assert reports[3].status is ReportStatus.PENDING
-    assert "Order Not Found" in reports[3].note
-    assert fake.requests["getimeiorderbulk"] == 1
-
-
-async def test_without_a_bulk_status_orders_are_asked_for_one_by_one(fake: FakeIsave, build: Build) -> None:
-    connector = build("isave_dhru")
-    fake.script(Fault("bulk_unsupported", "getimeiorderbulk"))
-    for _ in range(2):
-        with pytest.raises(Unsupported):
-            await connector.check(["1", "2"])
-    assert connector.check_batch == 1
-    assert fake.requests == {"getimeiorderbulk": 1}
 
 
 @pytest.mark.parametrize("kind", ["hang", "cut", "reset", "garbage", "no_id", "both"])
@@ -213,23 +141,6 @@ async def test_rest_refuses_with_its_five_codes(fake: FakeIsave, build: Build, k
     refusals = [device, wrong_key, funds, blocked, service]
     assert [one.reason for one in refusals] == ["bad_input", "bad_credentials", "no_funds", "blocked", "service_off"]
     assert [one.text for one in refusals] == [CODES[code] for code in (400, 401, 402, 403, 404)]
-    assert fake.state()["accepted"] == 0
-
-
-async def test_the_bridge_refuses_by_its_texts(fake: FakeIsave, build: Build) -> None:
-    connector = build("isave_dhru")
-    service = await _refusal(connector.place(PlaceRequest("1", "nonsense", ServiceType.IMEI, IMEI)))
-    fake.balance = Decimal(0)
-    funds = await _refusal(connector.place(ORDER))
-    fake.blocked = True
-    blocked = await _refusal(connector.place(ORDER))
-    wrong_key = await _refusal(build("isave_dhru", api_key="another").balance())
-    assert [one.reason for one in (wrong_key, funds, blocked, service)] == [
-        "bad_credentials",
-        "no_funds",
-        "blocked",
-        "service_off",
-    ]
     assert fake.state()["accepted"] == 0
 
 
@@ -382,82 +293,6 @@ class TestCost:
         fake.script(Fault("refuse", "check:gsx"))
         await _refusal(connector.place(ORDER))
         assert (await connector.place(ORDER)).cost == PRICE
-
-
-class TestBulk:
-    """Bulk orders through the bridge, whose reply nobody has shown."""
-
-    ORDERS = (
-        ORDER,
-        PlaceRequest("42", "findmy", ServiceType.IMEI, SERIAL),
-        PlaceRequest("43", "nonsense", ServiceType.IMEI, OTHER),
-    )
-
-    async def test_it_is_off_unless_asked_for(self, fake: FakeIsave, build: Build) -> None:
-        connector = build("isave_dhru")
-        assert connector.place_batch == 1
-        with pytest.raises(Unsupported):
-            await connector.place_many(self.ORDERS)
-        assert not fake.requests
-
-    @pytest.mark.parametrize("shape", ["rows", "numbered", "by_device"])
-    async def test_rows_that_name_their_device_are_matched(self, fake: FakeIsave, build: Build, shape: Any) -> None:
-        fake.bulk_shape = shape
-        found = await build("isave_dhru", bulk=True).place_many(self.ORDERS)
-        ids = {order.device: Placed(order.number) for order in fake.orders.values()}
-        assert (found["41"], found["42"]) == (ids[IMEI], ids[SERIAL])
-        assert isinstance(found["43"], Refused)
-        assert fake.state()["accepted"] == 2
-        assert fake.requests == {"placeimeiorderbulk": 1}
-
-    async def test_rows_that_name_nothing_are_unclear(self, fake: FakeIsave, build: Build) -> None:
-        fake.bulk_shape = "anonymous"
-        found = await build("isave_dhru", bulk=True).place_many(self.ORDERS)
-        assert {type(one) for one in found.values()} == {Unclear}
-        assert fake.requests == {"placeimeiorderbulk": 1}
-
-    @pytest.mark.parametrize("kind", ["hang", "status", "cut", "reset", "garbage", "firewall"])
-    async def test_a_broken_reply_is_unclear_for_all(self, fake: FakeIsave, build: Build, kind: str) -> None:
-        fake.script(Fault(kind))
-        with pytest.raises(Unclear):
-            await build("isave_dhru", bulk=True).place_many(self.ORDERS)
-        assert fake.requests == {"placeimeiorderbulk": 1}
-
-    async def test_without_the_call_it_goes_on_one_by_one(self, fake: FakeIsave, build: Build) -> None:
-        fake.script(Fault("bulk_unsupported"))
-        connector = build("isave_dhru", bulk=True)
-        assert connector.place_batch == 20
-        for _ in range(2):
-            with pytest.raises(Unsupported):
-                await connector.place_many(self.ORDERS)
-        assert connector.place_batch == 1
-        assert fake.requests == {"placeimeiorderbulk": 1}
-        assert fake.state()["accepted"] == 0
-
-
-def test_a_result_is_readable() -> None:
-    data = {"imei2": 35, "simLock": True, "Warranty Status": "x", "a-b": [[1, {}], "z"], "zeroes": Decimal("1.500")}
-    assert readable(data).split("\n") == [
-        "IMEI 2: 35",
-        "SIM Lock: Yes",
-        "Warranty Status: x",
-        "a-b / 1 / 1: 1",
-        "a-b / 1 / 2: -",
-        "a-b / 2: z",
-        "Zeroes: 1.500",
-    ]
-    assert readable({"a": "Model: iPhone\nFMI: OFF"}) == "A: Model: iPhone; FMI: OFF"
-    assert readable(" Model: iPhone\nFMI: OFF\n") == "Model: iPhone\nFMI: OFF"
-    nothing: list[Any] = [None, {}, [], "", " ", True, 7, {"a": None, "b": [{}]}]
-    assert [readable(one) for one in nothing] == [""] * len(nothing)
-
-
-def test_a_bottomless_result_is_unclear() -> None:
-    data: Any = "x"
-    for _ in range(40):
-        data = {"a": data}
-    with pytest.raises(Unclear):
-        readable(data)
 
 
 async def test_the_fake_follows_the_document(fake: FakeIsave) -> None:
