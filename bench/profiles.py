@@ -24,12 +24,12 @@ class Cost:
 
 def measured(pid: int, database_url: str, run: Callable[[], Load]) -> tuple[Load, Cost]:
     """Run a load and tell what it cost the process ``pid`` and PostgreSQL; zero where the kernel does not tell."""
-    before = _server(pid), _postgres(database_url)
+    server, postgres = _seconds(pid), _postgres(database_url)
     load = run()
-    after = _server(pid), _postgres(database_url)
-    spent = sum(after[1][backend] - before[1].get(backend, 0.0) for backend in after[1])
+    server = _seconds(pid) - server
+    spent = sum(seconds - postgres.get(backend, 0.0) for backend, seconds in _postgres(database_url).items())
     share = 1e6 / max(load.done, 1)
-    return load, Cost((after[0] - before[0]) * share, spent * share)
+    return load, Cost(server * share, spent * share)
 
 
 def cost_line(what: str, ours: Sequence[Cost], floor: Sequence[Cost]) -> Line:
@@ -41,11 +41,8 @@ def _show(costs: Sequence[Cost]) -> str:
     return f"{median(c.server for c in costs):.0f} + {median(c.postgres for c in costs):.0f} us"
 
 
-def _server(pid: int) -> float:
-    return _seconds(pid)
-
-
 def _postgres(database_url: str) -> Mapping[int, float]:
+    """Return the processor time so far of every process of PostgreSQL that can be seen from inside it."""
     with psycopg.connect(database_url) as conn:
         own = conn.info.backend_pid
         pids = [row[0] for row in conn.execute("SELECT pid FROM pg_stat_activity")]
