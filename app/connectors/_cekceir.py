@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from app.connectors._amounts import read_amount
 from app.connectors._dhru_reply import MAX_TEXT, clean, text_of
+from app.connectors._reply import find_json
 from app.connectors.base import Placed, Report, ReportStatus
 from app.connectors.errors import RefusalReason, Refused, Unclear
 from app.connectors.http import SupplierHttp
@@ -104,18 +105,14 @@ class RestApi:
         return await self._send("POST", path, buys=True, body=body)
 
     async def order(self, remote_id: str) -> Report:
-        """Read an order, ``GET /api/order/{id}``; one they do not know is pending with a note."""
-        try:
-            value = await self.get(f"/api/order/{quote(remote_id, safe='')}")
-        except Refused as refused:
-            if refused.reason is not RefusalReason.SERVICE_OFF:
-                raise
-            return pending(remote_id, f"they do not know this order: {refused.text}")
-        return report(remote_id, body_of(value))
+        """Read an order, ``GET /api/order/{id}``; ``Refused`` with SERVICE_OFF for one they do not know."""
+        return report(remote_id, body_of(await self.get(f"/api/order/{quote(remote_id, safe='')}")))
 
     async def _send(self, method: str, path: str, *, buys: bool, body: object) -> Any:
         headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
         reply = await self._http.send(method, f"{self._root}{path}", buys=buys, json=body, headers=headers)
+        if reply.status == 404 and not buys and find_json(reply.text) is None:
+            raise Refused(RefusalReason.SERVICE_OFF, "there is no such page (HTTP 404)")
         value = reply.json()
         text = _error_text(value)
         if any(sign in text.lower() for sign in _WALLS):

@@ -16,7 +16,7 @@ import orjson
 from pydantic import Field, SecretStr
 
 from app.connectors._amounts import read_amount
-from app.connectors._cekceir import CURRENCY, REFUSALS, RestApi, body_of, order_id, placed
+from app.connectors._cekceir import CURRENCY, REFUSALS, RestApi, body_of, order_id, pending, placed
 from app.connectors._cekceir_inputs import IMEIS, Inputs, put_device, read_inputs
 from app.connectors._dhru_reply import clean, text_of
 from app.connectors._reply import find_json
@@ -113,10 +113,15 @@ class CekCeirConnector(Connector[CekCeirConfig]):
             raise
 
     async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:
-        """Return what ``GET /api/order/{id}`` says of one order."""
+        """Return what ``GET /api/order/{id}`` says of one order; one they do not know is pending with a note."""
         if len(remote_ids) != 1:
             raise Unsupported("one order is read at a time")
-        return [await self._api.order(remote_ids[0])]
+        try:
+            return [await self._api.order(remote_ids[0])]
+        except Refused as refused:
+            if refused.reason is not RefusalReason.SERVICE_OFF:
+                raise
+            return [pending(remote_ids[0], f"they do not know this order: {refused.text}")]
 
     def webhook(self, headers: Mapping[str, str], body: bytes) -> str:
         """Verify ``X-Signature``, a hex HMAC-SHA256, and return the order's id.

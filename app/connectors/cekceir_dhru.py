@@ -9,7 +9,7 @@ redirected loses its body, so they are never called.
 The status reply is no result: ``{"STATUS": "4", "CODE": "completed", "REFERENCEID": "321", "MESSAGE": "Order
 completed"}``, and 4 stands for "Success, completed, or partial". A customer who paid for an answer must not get the
 word "completed", nor pay for the part that failed. So an order is read with ``GET /api/order/{id}`` and the same key.
-Where the key may not, a 4 stays pending with a note for staff, never a result.
+Where that is refused, a 3 is still a refusal, but a 4 stays pending with a note for staff, and is never a result.
 """
 
 import json
@@ -43,8 +43,8 @@ _ABOUT_US = frozenset({RefusalReason.BAD_CREDENTIALS, RefusalReason.BLOCKED, Ref
 _XML_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _LABEL_NOTE = (
-    "they say {label!r}, which is no result: give the key the permission order.read, or enter a REST API key that has"
-    " it, or complete the order by hand ({refused})"
+    "they say {label!r}, which is no result, and the result cannot be read: {silence}. Give the key the permission"
+    " order.read, or enter a REST API key that has it, or complete the order by hand"
 )
 
 
@@ -126,17 +126,17 @@ class CekCeirDhruConnector(Connector[CekCeirDhruConfig]):
         raise result
 
     async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:
-        """Return what REST says of one order; what ``orderstatus`` says only if the key may not read orders there."""
+        """Return what REST says of one order, and what ``orderstatus`` says only where REST will not tell."""
         if len(remote_ids) != 1:
             raise Unsupported("one order is read at a time")
         try:
             return [await self._rest.order(remote_ids[0])]
         except Refused as refused:
-            if refused.reason is not RefusalReason.BAD_CREDENTIALS:
+            if refused.reason in {RefusalReason.BLOCKED, RefusalReason.THROTTLED}:
                 raise
             return [await self._status(remote_ids[0], refused.text)]
 
-    async def _status(self, remote_id: str, refused: str) -> Report:
+    async def _status(self, remote_id: str, silence: str) -> Report:
         value = await self._call("orderstatus", {"orderid": remote_id}, buys=False)
         envelope = open_envelope(value)
         error = envelope.only_error()
@@ -149,7 +149,7 @@ class CekCeirDhruConnector(Connector[CekCeirDhruConfig]):
         row = folded(elements[0])
         if said.status is ReportStatus.DONE:
             label = clean(text_of(row.get("code")) or text_of(row.get("message")), 60)
-            note = _LABEL_NOTE.format(label=label, refused=refused)[:500]
+            note = _LABEL_NOTE.format(label=label, silence=silence)[:500]
             return Report(remote_id, ReportStatus.PENDING, note=note)
         # Here too CODE is a label; the reason is in MESSAGE.
         return replace(said, text=clean(text_of(row.get("message"))) or said.text)

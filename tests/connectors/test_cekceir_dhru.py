@@ -1,6 +1,7 @@
 """Cek Ceir through its DHRU endpoint: orders there, results over REST, in every encoding it takes; and the fake."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -102,13 +103,45 @@ async def test_their_label_is_never_delivered_as_the_result(fake: FakeCekCeir, d
     placed = await dhru.place(BY_ID)
     report = await _check(dhru, placed.remote_id)
     assert (report.status, report.text) == (ReportStatus.PENDING, "")
-    assert report.note.startswith("they say 'completed', which is no result: give the key the permission order.read")
+    assert report.note.startswith(
+        "they say 'completed', which is no result, and the result cannot be read: the API key"
+    )
     fake.permissions.add("order.read")
     assert (await _check(dhru, placed.remote_id)).text == "status: registered\nitems: 1"
     fake.permissions.remove("order.read")
     fake.unserved = {IMEI}
     failed = await dhru.place(BY_ID)
     assert await _check(dhru, failed.remote_id) == Report(failed.remote_id, ReportStatus.FAILED, "IMEI tidak ditemukan")
+
+
+@pytest.mark.parametrize("fault", [Fault("unknown_service"), Fault("expired"), Fault("status", status=404)])
+async def test_where_rest_will_not_tell_a_failure_is_still_seen_and_a_label_still_no_result(
+    fake: FakeCekCeir, dhru: Connector[Any], fault: Fault
+) -> None:
+    done = await dhru.place(BY_ID)
+    fake.unserved = {IMEI}
+    failed = await dhru.place(BY_ID)
+    fake.script(replace(fault, action="read", times=2))
+    report = await _check(dhru, done.remote_id)
+    assert (report.status, "'completed', which is no result" in report.note) == (ReportStatus.PENDING, True)
+    assert (await _check(dhru, failed.remote_id)).status is ReportStatus.FAILED
+    assert (await _check(dhru, done.remote_id)).status is ReportStatus.DONE
+
+
+@pytest.mark.parametrize("kind", ["status", "cut", "reset", "garbage", "hang"])
+async def test_a_poll_that_fails_says_nothing_of_the_order(fake: FakeCekCeir, dhru: Connector[Any], kind: str) -> None:
+    placed = await dhru.place(BY_ID)
+    fake.script(Fault(kind, "read"))
+    with pytest.raises(Unclear):
+        await dhru.check([placed.remote_id])
+    assert (await _check(dhru, placed.remote_id)).status is ReportStatus.DONE
+
+
+async def test_whom_they_keep_out_does_not_ask_twice(fake: FakeCekCeir, dhru: Connector[Any]) -> None:
+    for kind, reason in (("throttled", "throttled"), ("firewall", "blocked")):
+        fake.script(Fault(kind, "read"))
+        assert await _refused(dhru.check(["321"])) == reason
+    assert fake.requests == {"read": 2}
 
 
 @pytest.mark.parametrize("key", ["{username}.{secret}", "{secret}"])
