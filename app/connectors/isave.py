@@ -56,17 +56,17 @@ class IsaveConnector(Connector[IsaveConfig]):
         self._url = endpoint(config.base_url, "/api/v1/check")
         self._prices: dict[str, int | None] = {}
         self._credits: int | None = None
-        self._sent = self._waiting = 0
+        self._sent = 0
 
     async def balance(self) -> Money:
         """Return what the account holds: ``{"success": true, "username", "balance": 336.81, "currency": "USD"}``."""
-        sent, quiet = self._sent, not self._waiting
+        sent = self._sent
         body = await self._read("balance")
         currency = read_currency(body.get("currency"))
         amount = read_amount(body.get("balance"), currency, signed=True)
         if amount is None or not currency:
             raise Unclear("the account's balance cannot be read")
-        self._credits = amount if quiet and sent == self._sent else None
+        self._credits = amount if sent == self._sent else None
         return Money(amount, currency)
 
     async def catalog(self) -> Sequence[RemoteService]:
@@ -100,16 +100,12 @@ class IsaveConnector(Connector[IsaveConfig]):
             "identifier": request.device.strip(),
             "custom_request_id": request.reference,
         }
-        before = None if self._waiting else self._credits
-        self._credits = None
+        # What is left is unknown while an order is out, and stays so if that ends unclear.
+        before, self._credits = self._credits, None
         self._sent += 1
-        self._waiting += 1
         sent = self._sent
-        try:
-            reply = await self._send(command, buys=True)
-        finally:
-            self._waiting -= 1
-        lone = before is not None and sent == self._sent
+        reply = await self._send(command, buys=True)
+        lone = sent == self._sent
         try:
             body = self._success(reply)
         except Refused:
@@ -123,7 +119,7 @@ class IsaveConnector(Connector[IsaveConfig]):
             raise Unclear(f"success without a result; ask them about {remote_id[:100]}")
         after = read_amount(body.get("credits"), signed=True)
         cost = self._cost(request.remote_id, before, after) if lone else None
-        self._credits = after if sent == self._sent and not self._waiting else None
+        self._credits = after if lone else None
         return Placed(remote_id, Report(remote_id, ReportStatus.DONE, text, cost=cost), cost)
 
     async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:

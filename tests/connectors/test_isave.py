@@ -289,7 +289,10 @@ class TestCost:
         await _refusal(connector.place(ORDER))
         with pytest.raises(Unclear):
             await connector.place(ORDER)
+        # A free check after a charged one whose reply was lost: what left the account was not for this one.
+        fake.services["gsx"] = ("GSX", "", "0.00")
         assert (await connector.place(ORDER)).cost is None
+        fake.services["gsx"] = ("GSX", "", "0.40")
         fake.script(Fault("refuse", "check:gsx"))
         await _refusal(connector.place(ORDER))
         assert (await connector.place(ORDER)).cost == PRICE
