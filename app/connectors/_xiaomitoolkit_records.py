@@ -25,6 +25,11 @@ def pending(remote_id: str, note: str) -> Report:
     return Report(remote_id, ReportStatus.PENDING, note=note[:MAX_TEXT])
 
 
+def whole(text: str) -> int:
+    """An id or a count as a number; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
 def decoded(value: object) -> bytes:
     """``created_criticaldata`` as bytes; empty for what is not base64, which one sample leaves open."""
     try:

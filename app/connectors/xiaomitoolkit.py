@@ -11,7 +11,8 @@ A remote id is ``service/sub-service``, or ``service/sub-service/device id`` whe
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
@@ -23,7 +24,16 @@ from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_reply import MAX_TEXT, clean, text_of
 from app.connectors._reply import Reply
 from app.connectors._xiaomitoolkit import CPU_ID, PRODUCT_CODE, Session, read, says_no, second_imei
-from app.connectors._xiaomitoolkit_records import decoded, delivered, file_name, made_at, pending, same_phone, same_rest
+from app.connectors._xiaomitoolkit_records import (
+    decoded,
+    delivered,
+    file_name,
+    made_at,
+    pending,
+    same_phone,
+    same_rest,
+    whole,
+)
 from app.connectors.base import (
     Brand,
     Connector,
@@ -44,7 +54,7 @@ from app.connectors.errors import RefusalReason, Refused, Unclear, Unsupported
 from app.connectors.http import SupplierHttp
 from app.money import Money
 
-MAX_PAGES = 30
+MAX_PAGES = 10
 """No list is read further; at a hundred rows a page and sixty calls a minute it would starve the orders."""
 
 CLOCKS_DIFFER = timedelta(minutes=2)
@@ -162,7 +172,7 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
             raise self._no(reply, answer)
         data = _mapping(answer.get("data"))
         record_id = text_of(data.get("record_id"))
-        if not (record_id.isascii() and record_id.isdigit() and int(record_id)):
+        if not whole(record_id):
             raise Unclear("success without a record id")
         generated = decoded(_mapping(data.get("data")).get("created_criticaldata"))
         if not generated:
@@ -183,10 +193,9 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
         record = self._data(reply, answer)
         if not isinstance(record, Mapping) or text_of(record.get("id")) != remote_id:
             raise Unclear("the answer is not about this record")
-        word = text_of(record.get("status")).strip().lower()
-        status = self.statuses.get(word)
+        status = self._status(record)
         if status is None:
-            return [pending(remote_id, f"unknown status {word[:40]!r}")]
+            return [pending(remote_id, f"unknown status {text_of(record.get('status'))[:40]!r}")]
         if status is ReportStatus.FAILED:
             # No reason is given. "If the external service fails, the balance is automatically refunded."
             return [Report(remote_id, status, "The data could not be generated for this device")]
@@ -202,9 +211,9 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
         """Look for a record with the order's inputs in ``services/history``, made since it was sent.
 
         None only if nothing of the kind is there ten minutes later, in a history that was read to its end. An older
-        record with the same inputs leaves it open: "Duplicate inputs … are served from cache instantly", and whether
-        that makes a record or costs anything is not said. Several new ones, or one that differs in an input, leave it
-        open too.
+        record with the same inputs that did not fail leaves it open: "Duplicate inputs … are served from cache
+        instantly", and whether that makes a record or costs anything is not said. Several new ones, or one that
+        differs in an input, leave it open too.
         """
         if request.sent_at is None:
             raise Unclear("the history tells orders apart only by the time they were sent")
@@ -219,11 +228,19 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
             return Placed(name)
         if now() < request.sent_at + SETTLED:
             raise Unclear("there is no record yet; the order may still be on its way")
-        async for row in self._history(request, {}):
-            raise Unclear(f"it may have been served from the cache: record {text_of(row.get('id'))[:40]} is the same")
+        async with aclosing(self._history(request, {})) as history:
+            async for row in history:
+                if self._status(row) is not ReportStatus.FAILED:
+                    name = text_of(row.get("id"))[:40]
+                    raise Unclear(f"record {name} is the same and may have served it from the cache")
         return None
 
-    async def _history(self, request: PlaceRequest, query: Mapping[str, str]) -> AsyncIterator[Mapping[str, Any]]:
+    def _status(self, record: Mapping[str, Any]) -> ReportStatus | None:
+        return self.statuses.get(text_of(record.get("status")).strip().lower())
+
+    async def _history(
+        self, request: PlaceRequest, query: Mapping[str, str]
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
         """The records of the same phone."""
         async for row in self._rows(f"/services/history?{urlencode(query)}"):
             if same_phone(row, request):
@@ -296,8 +313,7 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
                 raise Unclear("the reply is not a list")
             for row in rows:
                 yield row
-            last = text_of(_mapping(answer.get("meta")).get("last_page"))
-            if not last.isdigit() or page >= int(last):
+            if page >= whole(text_of(_mapping(answer.get("meta")).get("last_page"))):
                 return
         raise Unclear(f"the list is longer than {MAX_PAGES} pages")
 
@@ -343,7 +359,7 @@ def split(remote_id: str) -> tuple[str, str, str]:
     """Return service slug, sub-service slug and device id, empty if none; ``Refused`` for what is no remote id."""
     service, _, rest = remote_id.partition("/")
     sub_service, _, device_id = rest.partition("/")
-    if not service or not sub_service or (device_id and not (device_id.isascii() and device_id.isdigit())):
+    if not service or not sub_service or (device_id and not whole(device_id)):
         raise Refused(RefusalReason.SERVICE_OFF, f"{remote_id[:80]!r} is not a service of theirs")
     return unquote(service), unquote(sub_service), device_id
 

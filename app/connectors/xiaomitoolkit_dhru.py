@@ -19,6 +19,7 @@ from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_catalog import read_catalog
 from app.connectors._dhru_reply import error_text, folded, open_envelope, outcome, report, text_of
 from app.connectors._xiaomitoolkit import CPU_ID, PRODUCT_CODE, second_imei
+from app.connectors._xiaomitoolkit_records import whole
 from app.connectors.base import Connector, ConnectorConfig, Placed, PlaceRequest, RemoteService, Report
 from app.connectors.errors import RefusalReason, Refused, Unclear, Unsupported
 from app.money import Money
@@ -86,8 +87,8 @@ class XiaomitoolkitDhruConnector(Connector[XiaomitoolkitDhruConfig]):
     async def place(self, request: PlaceRequest) -> Placed:
         """Order once: "The parameters field must be a Base64-encoded JSON string", whose ``ID`` is an integer."""
         fields = {name: value for name, value in request.fields.items() if value.strip()}
-        number = int(request.remote_id) if request.remote_id.isascii() and request.remote_id.isdigit() else None
-        if number is None:
+        number = whole(request.remote_id)
+        if not number:
             raise Refused(RefusalReason.SERVICE_OFF, f"{request.remote_id[:80]!r} is not a service of theirs")
         order = json.dumps({**fields, "ID": number, "IMEI": request.device})
         value = await self._send("placeimeiorder", base64.b64encode(order.encode()).decode(), buys=True)
