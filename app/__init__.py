@@ -13,6 +13,7 @@ ledger/       accounts and transfers; the one module that moves money
 catalog/      what we sell: groups, services, fields, prices
 customers/    who buys, and their API keys
 staff/        who uses the admin, and their tokens
+alarms/       what a person should look at
 connectors/   one file per supplier protocol
 simulator/    a supplier that really speaks DHRU, for the demo, the tests and the bench
 db.py         engine, pool, naming convention; redis.py  rate limits; embedded/  Postgres from a wheel

@@ -1,5 +1,6 @@
 """Every table of every noun in one metadata, for the migrations and for tools."""
 
+import app.alarms.tables
 import app.catalog.tables
 import app.customers.tables
 import app.ledger.tables

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from psycopg.errors import UniqueViolation
 
+from app.alarms.service import Alarming, AlarmKind, about_supplier, end_alarms, raise_all
 from app.connectors.base import ServiceType
 from app.db import Connection
 from app.orders.states import AttemptState, OrderState
@@ -109,8 +110,8 @@ async def record(conn: Connection, writes: Sequence[Write], *, lease_by: str | N
     """Write what became of attempts and their orders, with the money; return the attempts that were written.
 
     An attempt that is no longer in its old state or no longer leased by ``lease_by`` stays as it is. A supplier's id
-    that another attempt of theirs holds already proves nothing, so that attempt becomes unclear instead. ``conn`` is
-    inside a transaction.
+    that another attempt of theirs holds already proves nothing, so that attempt becomes unclear instead. A supplier's
+    first unclear attempt raises an alarm, its last that is cleared up ends it. ``conn`` is inside a transaction.
     """
     if not writes:
         return set()
@@ -151,7 +152,44 @@ async def _record(conn: Connection, writes: Sequence[Write], lease_by: str | Non
         (lease_by, actor, orjson.dumps([_row(write) for write in writes]).decode()),
     )
     row = await cursor.fetchone()
-    return set(row["written"]) if row else set()
+    written = set(row["written"]) if row else set()
+    moved = [write for write in writes if write.attempt in written and write.old is not write.new]
+    await _raise_alarm(conn, [write.attempt for write in moved if write.new is AttemptState.UNCLEAR])
+    await _end_alarm(conn, [write.attempt for write in moved if write.old is AttemptState.UNCLEAR])
+    return written
+
+
+async def _raise_alarm(conn: Connection, unclear: Sequence[int]) -> None:
+    """Raise the alarm of the suppliers that may or may not have these attempts."""
+    if not unclear:
+        return
+    cursor = await conn.execute(
+        "SELECT s.id, s.name, a.order_id, COALESCE(a.note, a.text, '') AS text"
+        " FROM attempts a JOIN suppliers s ON s.id = a.supplier_id WHERE a.id = ANY (%s) ORDER BY a.id",
+        (list(unclear),),
+    )
+    alarms = [
+        Alarming(
+            AlarmKind.UNCLEAR_ORDER,
+            about_supplier(row["id"]),
+            f"{row['name']} may have order {row['order_id']}: {row['text']}",
+        )
+        for row in await cursor.fetchall()
+    ]
+    await raise_all(conn, alarms)
+
+
+async def _end_alarm(conn: Connection, cleared: Sequence[int]) -> None:
+    """End the alarm of the suppliers of these attempts that have no other unclear one."""
+    if not cleared:
+        return
+    cursor = await conn.execute(
+        "SELECT DISTINCT a.supplier_id FROM attempts a WHERE a.id = ANY (%s) AND NOT EXISTS"
+        " (SELECT FROM attempts o WHERE o.supplier_id = a.supplier_id AND o.state = 'unclear')",
+        (list(cleared),),
+    )
+    for row in await cursor.fetchall():
+        await end_alarms(conn, [AlarmKind.UNCLEAR_ORDER], about_supplier(row["supplier_id"]))
 
 
 def _row(write: Write) -> dict[str, Any]:
@@ -183,6 +221,11 @@ async def renew(conn: Connection, attempt_ids: Sequence[int], *, lease_by: str, 
 
 
 async def sweep(conn: Connection) -> list[int]:
-    """Turn sends whose lease ran out into unclear attempts; return their ids."""
+    """Turn sends whose lease ran out into unclear attempts, with an alarm; return their ids.
+
+    ``conn`` is inside a transaction.
+    """
     row = await (await conn.execute("SELECT sweep_attempts() AS ids")).fetchone()
-    return list(row["ids"]) if row else []
+    orphans = list(row["ids"]) if row else []
+    await _raise_alarm(conn, orphans)
+    return orphans

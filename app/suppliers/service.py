@@ -10,6 +10,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr, ValidationError
 
+from app.alarms.service import AlarmKind, about_supplier, end_alarms
 from app.connectors import registry
 from app.connectors.base import Connector
 from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear
@@ -19,6 +20,14 @@ from app.errors import Conflict, Invalid, NotFound
 from app.money import Money
 from app.sealing import Sealer
 from app.suppliers.routing import RouteFacts
+
+PAUSES = (
+    AlarmKind.SUPPLIER_DOWN,
+    AlarmKind.SUPPLIER_BLOCKED,
+    AlarmKind.SUPPLIER_CREDENTIALS,
+    AlarmKind.LOW_BALANCE,
+)
+"""The alarms that go with a supplier being left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,8 @@ async def change(
     """Change what is given; ``conn`` is inside a transaction. Workers take a new config with their next call.
 
     ``config`` holds the values to change: None takes one back to its default, secrets that it does not name stay. State
-    active also ends a pause that a machine decided. Raises NotFound, Invalid, and Conflict for a name that is taken.
+    active also ends a pause that a machine decided, with its alarms. Raises NotFound, Invalid, and Conflict for a name
+    that is taken.
     """
     if name is not None and not 1 <= len(name.strip()) <= 200:
         raise Invalid("A name has 1 to 200 characters.", field="name")
@@ -112,6 +122,8 @@ async def change(
             )
     except UniqueViolation as error:
         raise Conflict("A supplier of this name exists.", field="name") from error
+    if state == "active":
+        await end_alarms(conn, PAUSES, about_supplier(supplier_id))
     if config:
         open_part, secret_part = _merged(SupplierAccount(**row), sealer, config)
         await conn.execute(

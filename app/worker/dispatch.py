@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from app.alarms.service import raise_all
 from app.connectors.base import Connector, Placed, PlaceRequest
 from app.connectors.errors import NotSent, Refused, Unclear, Unsupported
 from app.db import Connection, Database
@@ -13,6 +14,7 @@ from app.orders import policy
 from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, record
 from app.orders.policy import PlaceOutcome
 from app.suppliers.service import SupplierAccount, keep_exchanges, pause, pause_route, route_facts
+from app.worker.alarming import after_placing
 
 log = structlog.get_logger()
 
@@ -46,6 +48,7 @@ class Sender:
             exchange = await keep_exchanges(conn, self.account.id, "place", exchanges)
             writes = await self._decide(conn, claims, outcomes, exchange)
             written = await record(conn, writes, lease_by=self.lease_by, actor="worker")
+            await raise_all(conn, after_placing(self.account, outcomes.values()))
         for claim in claims:
             outcome = outcomes[claim.attempt_id]
             log.info(

@@ -176,9 +176,10 @@ class Worker:
     async def _sweep_for_ever(self) -> None:
         while True:
             try:
-                async with self._db.pool.connection() as conn:
-                    for attempt_id in await sweep(conn):
-                        log.warning("an orphaned send is unclear", attempt_id=attempt_id)
+                async with self._db.transaction() as conn:
+                    orphans = await sweep(conn)
+                for attempt_id in orphans:
+                    log.warning("an orphaned send is unclear", attempt_id=attempt_id)
             except (psycopg.Error, PoolTimeout):
                 log.exception("the sweep failed")
             await asyncio.sleep(SWEEP_SECONDS)

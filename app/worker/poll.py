@@ -6,12 +6,14 @@ from typing import Any
 
 import structlog
 
+from app.alarms.service import raise_all
 from app.connectors.base import Connector, Report, ReportStatus
 from app.connectors.errors import ConnectorError, RefusalReason, Refused, Unsupported
 from app.db import Database
 from app.orders import policy
 from app.orders.attempts import ClaimedPoll, Postponed, Write, postpone, record
 from app.suppliers.service import SupplierAccount, keep_exchanges
+from app.worker.alarming import after_checking
 
 log = structlog.get_logger()
 
@@ -30,8 +32,8 @@ class Asker:
     async def ask(self, polls: Sequence[ClaimedPoll]) -> None:
         """Make one status call for these attempts and record what it proved; an error changes no order."""
         with self.connector.http.recording() as exchanges:
-            reports, trouble, wait = await self._check([poll.remote_id for poll in polls])
-        steps = [self._step(poll, reports.get(poll.remote_id), trouble, wait) for poll in polls]
+            reports, error = await self._check([poll.remote_id for poll in polls])
+        steps = [self._step(poll, reports.get(poll.remote_id), error) for poll in polls]
         writes = [step for step in steps if isinstance(step, Write)]
         put_off = [step for step in steps if isinstance(step, Postponed)]
         async with self.db.transaction() as conn:
@@ -40,27 +42,28 @@ class Asker:
                 writes = [replace(write, report_exchange=exchange) for write in writes]
             await record(conn, writes, lease_by=self.lease_by, actor="worker")
             await postpone(conn, put_off, lease_by=self.lease_by)
-        log.info("asked", supplier_id=self.account.id, orders=len(polls), ended=len(writes), trouble=trouble or None)
+            await raise_all(conn, after_checking(self.account, reports.values(), error))
+        trouble = error.text if error else None
+        log.info("asked", supplier_id=self.account.id, orders=len(polls), ended=len(writes), trouble=trouble)
 
-    def _step(self, poll: ClaimedPoll, report: Report | None, trouble: str, wait: float) -> Write | Postponed:
+    def _step(self, poll: ClaimedPoll, report: Report | None, error: ConnectorError | None) -> Write | Postponed:
         if report is None:
-            due = max(policy.next_poll_seconds(poll.age_seconds), wait)
-            return Postponed(poll.attempt_id, due, trouble or None)
+            throttled = isinstance(error, Refused) and error.reason is RefusalReason.THROTTLED
+            due = max(policy.next_poll_seconds(poll.age_seconds), THROTTLED_SECONDS if throttled else 0)
+            return Postponed(poll.attempt_id, due, error.text if error else None)
         if report.status is ReportStatus.DONE and not report.text.strip():
             return Postponed(poll.attempt_id, policy.next_poll_seconds(poll.age_seconds), "done, but without a result")
         return policy.after_report(poll, report)
 
-    async def _check(self, remote_ids: list[str]) -> tuple[dict[str, Report], str, float]:
-        """Return the reports by their id, what went wrong if something did, and how long to wait at the least."""
+    async def _check(self, remote_ids: list[str]) -> tuple[dict[str, Report], ConnectorError | None]:
+        """Return the reports by their id, or what went wrong."""
         try:
             reports = await self.connector.check(remote_ids)
         except Unsupported:
-            return {}, "", 0.0
-        except Refused as error:
-            return {}, error.text, THROTTLED_SECONDS if error.reason is RefusalReason.THROTTLED else 0.0
+            return {}, None
         except ConnectorError as error:
-            return {}, error.text, 0.0
+            return {}, error
         except Exception as error:
             log.exception("the connector broke", supplier_id=self.account.id)
-            return {}, f"The connector broke ({type(error).__name__}).", 0.0
-        return {report.remote_id: report for report in reports}, "", 0.0
+            return {}, ConnectorError(f"The connector broke ({type(error).__name__}).")
+        return {report.remote_id: report for report in reports}, None
