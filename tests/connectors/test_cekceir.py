@@ -330,6 +330,24 @@ async def test_the_body_s_result_is_not_believed(fake: FakeCekCeir, rest: Connec
     assert (await _check(rest, "321")).status is ReportStatus.PENDING
 
 
+@pytest.mark.parametrize(
+    ("status", "amount"),
+    [("pending", "4500"), ("failed", "0"), ("cancelled", "0"), ("partial", "3000.5"), ("success", "3000.5")],
+)
+async def test_the_amount_that_is_signed_depends_on_the_status(
+    fake: FakeCekCeir, rest: Connector[Any], status: str, amount: str
+) -> None:
+    body = f'{{"status": "{status}", "order_id": 321, "total_price": 4500, "charged_amount": 3000.5}}'.encode()
+    for signed in (amount, "1"):
+        text = f'{{"orderId":321,"amount":"{signed}"}}'.encode()
+        headers = {"x-signature": hmac.new(fake.secret.encode(), text, hashlib.sha256).hexdigest()}
+        if signed == amount:
+            assert rest.webhook(headers, body) == "321"
+        else:
+            with pytest.raises(Refused):
+                rest.webhook(headers, body)
+
+
 async def test_a_signed_call_about_no_order_names_none(fake: FakeCekCeir, rest: Connector[Any]) -> None:
     for body in (b"{}", b"[]", b"hello", b'{"order_id": 0}', b'{"order_id": "../1"}'):
         signature = hmac.new(fake.secret.encode(), body, hashlib.sha256).hexdigest().upper()
