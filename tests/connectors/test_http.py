@@ -395,15 +395,3 @@ async def test_a_file_comes_byte_for_byte() -> None:
     file = b"\xef\xbb\xbf\x1f\x8b" + bytes(range(256))
     http = SupplierHttp(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=file)))
     assert (await http.send("GET", "http://s.test/file", buys=False)).content == file
-
-
-async def test_a_private_exchange_keeps_no_body_and_what_was_learned_is_hidden() -> None:
-    http = SupplierHttp(
-        secrets=["the password"], transport=httpx2.MockTransport(lambda _: httpx2.Response(200, text="1|the token"))
-    )
-    with http.recording() as exchanges:
-        await http.send("POST", "http://s.test/", buys=False, content=b"a@b.test the password", private=True)
-        http.hide("1|the token")
-        await http.send("POST", "http://s.test/", buys=False, content=b"the password")
-    assert [(one.request, one.reply) for one in exchanges] == [("***", "***")] * 2
-    assert exchanges[0].status == 200

@@ -106,6 +106,18 @@ async def test_a_redirect_does_not_tell_the_secret() -> None:
     assert "s3cr3t" not in caught.value.text
 
 
+async def test_a_private_exchange_keeps_no_body_and_what_was_learned_is_hidden() -> None:
+    http = SupplierHttp(
+        secrets=["the password"], transport=httpx2.MockTransport(lambda _: httpx2.Response(200, text="1|the token"))
+    )
+    with http.recording() as exchanges:
+        await http.send("POST", "http://s.test/", buys=False, content=b"a@b.test the password", private=True)
+        http.hide("1|the token")
+        await http.send("POST", "http://s.test/", buys=False, content=b"the password")
+    assert [(one.request, one.reply) for one in exchanges] == [("***", "***")] * 2
+    assert exchanges[0].status == 200
+
+
 _FORMS: dict[str, Callable[[str], str]] = {
     "plain": lambda secret: secret,
     "query": quote_plus,
