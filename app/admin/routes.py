@@ -4,11 +4,23 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Operator, Reader, Transaction
-from app.admin.schemas import DEFAULT_PAGE, MAX_ID, Body, Cursor, Decimals, Page, PageSize, PathId, Row, RowId
+from app.admin.schemas import (
+    DEFAULT_PAGE,
+    MAX_ID,
+    Body,
+    Cursor,
+    Decimals,
+    Page,
+    PageSize,
+    PathId,
+    Row,
+    RowId,
+    storable,
+)
 from app.money import format_amount
 from app.suppliers import routes
 from app.suppliers.routes import RouteRow
@@ -16,6 +28,11 @@ from app.suppliers.routes import RouteRow
 router = APIRouter(prefix="/routes", tags=["routes"], route_class=ExactRoute)
 
 _PRIORITY = "The lowest number is tried first."
+_FIELD_MAP = "The supplier's field for a field of ours, where the names differ."
+_FIXED = "Fields of the supplier's that every order over this route has, with their values."
+
+_Word = Annotated[str, Field(max_length=500), AfterValidator(storable)]
+FieldNames = Annotated[dict[_Word, _Word], Field(max_length=50)]
 
 
 class RouteIn(Body):
@@ -24,6 +41,8 @@ class RouteIn(Body):
     service_id: RowId
     remote_service_id: RowId = Field(description="The `id` of a row of `GET /suppliers/{id}/services`.")
     priority: int = Field(100, ge=0, le=1_000_000, description=_PRIORITY)
+    field_map: FieldNames = Field({}, description=_FIELD_MAP, examples=[{"Email": "customer_email"}])
+    fixed: FieldNames = Field({}, description=_FIXED, examples=[{"region": "EU"}])
 
 
 class RouteChange(Body):
@@ -31,6 +50,8 @@ class RouteChange(Body):
 
     priority: int | None = Field(None, ge=0, le=1_000_000, description=_PRIORITY)
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
+    field_map: FieldNames | None = Field(None, description=_FIELD_MAP)
+    fixed: FieldNames | None = Field(None, description=_FIXED)
 
 
 class RouteOut(Row):
@@ -48,6 +69,9 @@ class RouteOut(Row):
     cost: Decimals | None
     price: Decimals
     currency: str
+    price_currency: str
+    field_map: dict[str, str]
+    fixed: dict[str, str]
     blocked: str | None
     created_at: datetime
 
@@ -70,9 +94,14 @@ class RouteGone(BaseModel):
 
 @router.post("", status_code=201, summary="Route a service to a supplier")
 async def add_route(body: RouteIn, _: Operator, conn: Transaction) -> RouteWithWarnings:
-    """Add a route. ``warnings`` name what will go wrong; another currency than the service's is refused."""
+    """Add a route. ``warnings`` name what will go wrong; a supplier in a currency without rates is refused."""
     route_id = await routes.add_route(
-        conn, service_id=body.service_id, remote_service_id=body.remote_service_id, priority=body.priority
+        conn,
+        service_id=body.service_id,
+        remote_service_id=body.remote_service_id,
+        priority=body.priority,
+        field_map=body.field_map,
+        fixed=body.fixed,
     )
     return await _with_warnings(conn, route_id)
 
@@ -99,7 +128,9 @@ async def get_route(route_id: PathId, _: Reader, conn: Transaction) -> RouteWith
 @router.patch("/{route_id}", summary="Change, pause or resume a route")
 async def change_route(route_id: PathId, body: RouteChange, _: Operator, conn: Transaction) -> RouteWithWarnings:
     """Change what the body names."""
-    await routes.change_route(conn, route_id, priority=body.priority, state=body.state)
+    await routes.change_route(
+        conn, route_id, priority=body.priority, state=body.state, field_map=body.field_map, fixed=body.fixed
+    )
     return await _with_warnings(conn, route_id)
 
 

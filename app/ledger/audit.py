@@ -4,7 +4,7 @@
 2. Every transfer stays within one currency, that of both of its accounts.
 3. Escrow holds exactly the price of the open orders, per currency.
 4. Every order that costs something was charged once, its price, to its own customer.
-5. Every closed order has exactly the outcome its state names, of the amount charged; an open one has none.
+5. Every closed order has exactly the outcome its state names, together the amount charged; an open one has none.
 6. All accounts of a currency sum to zero.
 
 The proof reads one snapshot, so it runs beside a busy service without stopping it.
@@ -79,15 +79,21 @@ _CHECKS = {
         SELECT 'order ' || o.id AS subject, o.state || ' with ' || COALESCE(t.kinds, 'no outcome') AS detail
         FROM orders o
         LEFT JOIN (
-            SELECT order_id, string_agg(kind, ' ' ORDER BY id) AS kinds, min(amount) AS low, max(amount) AS high
+            SELECT order_id, string_agg(kind, ' ' ORDER BY kind DESC) AS kinds,
+                   sum(amount) FILTER (WHERE kind IN ('settle', 'refund')) AS out_of_escrow,
+                   sum(amount) FILTER (WHERE kind = 'settle') AS settled,
+                   sum(amount) FILTER (WHERE kind = 'reverse') AS reversed
             FROM transfers WHERE kind IN ('settle', 'refund', 'reverse') GROUP BY order_id
         ) t ON t.order_id = o.id
         WHERE COALESCE(t.kinds, '') <> ALL (
                   CASE WHEN o.price = 0 THEN ARRAY['']
-                       WHEN o.state = 'completed' THEN ARRAY['settle']
-                       WHEN o.state = 'rejected' THEN ARRAY['refund', 'settle reverse']
+                       WHEN o.state = 'completed' AND o.delivered IS NULL THEN ARRAY['settle']
+                       WHEN o.state = 'completed' THEN ARRAY['settle refund', 'refund']
+                       WHEN o.state = 'rejected' THEN ARRAY['refund', 'settle reverse', 'settle reverse refund']
                        ELSE ARRAY[''] END)
-           OR t.low <> o.price OR t.high <> o.price
+           OR t.out_of_escrow <> o.price
+           OR t.reversed <> t.settled
+           OR (o.state = 'completed' AND t.settled <> o.price * COALESCE(o.delivered, o.quantity) / o.quantity)
     """,
     "all accounts of a currency sum to zero": """
         SELECT 'currency ' || currency AS subject, 'sum ' || sum(amount) AS detail

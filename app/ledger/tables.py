@@ -1,6 +1,9 @@
 """Rows of the ledger: accounts, and transfers that are never changed."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Created, Id
@@ -33,12 +36,27 @@ class Account(Base):
     created_at: Mapped[Created]
 
 
+class ExchangeRate(Base):
+    """What one unit of a currency was worth in the base currency from a moment on; the base's own rate is 1."""
+
+    __tablename__ = "exchange_rates"
+    __table_args__ = (
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        CheckConstraint("rate > 0", name="rate"),
+    )
+
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    valid_from: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
+    rate: Mapped[Decimal] = mapped_column(Numeric(24, 12))
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+
 class Transfer(Base):
     """One movement: ``amount`` micro-units leave the debit account and enter the credit account.
 
     charge     customer -> escrow      with the order
-    settle     escrow -> sales         the order was completed
-    refund     escrow -> customer      the order was rejected
+    settle     escrow -> sales         the order was completed, or the part of it that was delivered
+    refund     escrow -> customer      the order was rejected, or the part of it that was not delivered
     reverse    sales -> customer       a completed order was rejected by staff
     topup      funding -> customer     ``reference`` makes it happen once
     adjust     adjustments <-> customer, by staff with a reason
@@ -55,7 +73,8 @@ class Transfer(Base):
         CheckConstraint("(kind = 'topup') = (reference IS NOT NULL)", name="topup_reference"),
         CheckConstraint("kind NOT IN ('adjust', 'reverse') OR reason IS NOT NULL", name="reason"),
         Index("uq_transfers_charge", "order_id", unique=True, postgresql_where=text("kind = 'charge'")),
-        Index("uq_transfers_outcome", "order_id", unique=True, postgresql_where=text("kind IN ('settle', 'refund')")),
+        Index("uq_transfers_settle", "order_id", unique=True, postgresql_where=text("kind = 'settle'")),
+        Index("uq_transfers_refund", "order_id", unique=True, postgresql_where=text("kind = 'refund'")),
         Index("uq_transfers_reverse", "order_id", unique=True, postgresql_where=text("kind = 'reverse'")),
         Index("uq_transfers_topup", "credit_id", "reference", unique=True, postgresql_where=text("kind = 'topup'")),
         Index("ix_transfers_debit_id", "debit_id", "id"),

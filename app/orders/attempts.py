@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,8 +16,12 @@ from app.orders.states import AttemptState, OrderState
 
 @dataclass(frozen=True, slots=True)
 class ClaimedAttempt:
-    """A prepared attempt that this worker holds. It is in state sending, unless ``blocked`` says why it may not be
-    sent now; ``blocked_seconds`` when that ends by itself, None if it does not."""
+    """An attempt that this worker holds, to send it or to look for it. One to send is in state sending, unless
+    ``blocked`` says why it may not be sent now; ``blocked_seconds`` when that ends by itself, None if it does not.
+
+    ``cost`` is for all pieces, in micro-units of ``cost_currency``; ``price`` in those of ``currency``. ``field_map``
+    and ``fixed`` are the route's.
+    """
 
     attempt_id: int
     order_id: int
@@ -26,14 +31,20 @@ class ClaimedAttempt:
     remote_id: str
     remote_type: ServiceType
     remote_fields: list[dict[str, Any]]
+    field_map: dict[str, str]
+    fixed: dict[str, str]
     device: str
     quantity: int
     fields: dict[str, str]
+    file_id: int | None
     price: int
     currency: str
+    sent_at: datetime | None
     blocked: str | None
     blocked_seconds: float | None
     refused_routes: list[int]
+    cost: int | None
+    cost_currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,8 @@ class Write:
     report_exchange: int | None = None
     order_to: OrderState | None = None
     result: str | None = None
+    result_file: int | None = None
+    delivered: int | None = None
     reason: str | None = None
     next_route: int | None = None
     next_due: float = 0
@@ -90,6 +103,17 @@ async def claim(
     """Take up to ``limit`` due attempts of a supplier; when this returns they are written down as being sent."""
     cursor = await conn.execute(
         "SELECT * FROM claim_attempts(%s, %s, make_interval(secs => %s), %s)",
+        (supplier_id, lease_by, lease_seconds, limit),
+    )
+    return [ClaimedAttempt(**row) for row in await cursor.fetchall()]
+
+
+async def claim_unclear(
+    conn: Connection, supplier_id: int, *, lease_by: str, lease_seconds: float, limit: int
+) -> list[ClaimedAttempt]:
+    """Take up to ``limit`` unclear attempts of a supplier that are due to be looked for."""
+    cursor = await conn.execute(
+        "SELECT * FROM claim_unclear(%s, %s, make_interval(secs => %s), %s)",
         (supplier_id, lease_by, lease_seconds, limit),
     )
     return [ClaimedAttempt(**row) for row in await cursor.fetchall()]

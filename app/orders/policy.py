@@ -29,6 +29,7 @@ from app.suppliers.routing import RouteFacts, next_route
 PlaceOutcome = Placed | NotSent | Refused | Unclear | Unsupported
 
 FIRST_POLL_SECONDS = 1.0
+FIRST_FIND_SECONDS = 30.0
 HOLD_SECONDS = 300.0
 """How long an order waits when nothing says when its route may be used again."""
 
@@ -103,7 +104,7 @@ def after_place(
     if isinstance(outcome, Placed):
         return _placed(base, outcome)
     if isinstance(outcome, Unclear):
-        return replace(base, text=outcome.text, order_to=OrderState.IN_PROGRESS)
+        return replace(base, text=outcome.text, order_to=OrderState.IN_PROGRESS, due=FIRST_FIND_SECONDS)
     if isinstance(outcome, NotSent | Unsupported):
         write = replace(base, new=AttemptState.NOT_SENT, text=outcome.text)
         return _move_on(write, claim, routes, claim.refused_routes)
@@ -118,23 +119,34 @@ def after_place(
 def _placed(base: Write, placed: Placed) -> Write:
     write = replace(base, new=AttemptState.PLACED, remote_id=placed.remote_id, cost=placed.cost)
     report = placed.report
-    if report is not None and report.status is not ReportStatus.PENDING:
+    if report is not None and report.status is not ReportStatus.PENDING and not is_empty(report):
         return _reported(write, report)
     return replace(write, due=FIRST_POLL_SECONDS, order_to=OrderState.IN_PROGRESS, note=report.note if report else None)
 
 
 def _reported(write: Write, report: Report) -> Write:
-    if report.status is ReportStatus.DONE:
+    write = replace(write, note=report.note, cost=write.cost if report.cost is None else report.cost)
+    if report.status is ReportStatus.DONE and report.delivered != 0:
         return replace(
-            write, new=AttemptState.DONE, order_to=OrderState.COMPLETED, result=report.text, note=report.note
+            write,
+            new=AttemptState.DONE,
+            order_to=OrderState.COMPLETED,
+            result=report.text if report.text.strip() or report.file is None else f"File: {report.file.name}",
+            delivered=report.delivered,
         )
-    return _reject(replace(write, new=AttemptState.FAILED, note=report.note), report.text)
+    return _reject(replace(write, new=AttemptState.FAILED), report.text)
+
+
+def is_empty(report: Report) -> bool:
+    """Whether a report says done without anything to deliver, which is not yet an end."""
+    return report.status is ReportStatus.DONE and not report.text.strip() and report.file is None
 
 
 def after_report(poll: ClaimedPoll, report: Report, *, report_exchange: int | None = None) -> Write | Postponed:
     """Decide what is written after a supplier's word on a placed attempt; nothing but DONE and FAILED ends it."""
-    if report.status is ReportStatus.PENDING:
-        return Postponed(poll.attempt_id, next_poll_seconds(poll.age_seconds), report.note or None)
+    if report.status is ReportStatus.PENDING or is_empty(report):
+        note = "done, but without a result" if is_empty(report) else report.note
+        return Postponed(poll.attempt_id, next_poll_seconds(poll.age_seconds), note or None)
     write = Write(poll.attempt_id, AttemptState.PLACED, AttemptState.PLACED, report_exchange=report_exchange)
     return _reported(write, report)
 
@@ -155,6 +167,14 @@ def aside(claim: ClaimedAttempt, routes: Iterable[RouteFacts]) -> Write | Postpo
         text=claim.blocked,
         next_route=other.route_id,
     )
+
+
+def found(claim: ClaimedAttempt, placed: Placed, *, report_exchange: int | None = None) -> Write:
+    """Decide what follows when an unclear attempt proved to be at the supplier."""
+    base = Write(
+        claim.attempt_id, AttemptState.UNCLEAR, AttemptState.PLACED, remote_id=placed.remote_id, cost=placed.cost
+    )
+    return replace(base, order_to=OrderState.IN_PROGRESS, report_exchange=report_exchange)
 
 
 def not_there(claim: ClaimedAttempt, text: str, routes: Iterable[RouteFacts]) -> Write:

@@ -10,10 +10,7 @@ from app.orders.states import AttemptState, OrderState
 from app.suppliers.service import route_facts
 
 _UNCLEAR = """
-SELECT a.id AS attempt_id, a.order_id, o.service_id, a.number, a.route_id, m.remote_id, m.type AS remote_type,
-       m.fields AS remote_fields, o.device, o.quantity, o.fields, o.price, o.currency, NULL AS blocked,
-       NULL::double precision AS blocked_seconds, refused_routes(a.order_id) AS refused_routes, a.state
-FROM attempts a JOIN orders o ON o.id = a.order_id JOIN remote_services m ON m.id = a.remote_service_id
+SELECT w.*, a.state, a.lease_by, a.supplier_id FROM attempts a JOIN attempt_work w ON w.attempt_id = a.id
 WHERE a.id = %s FOR UPDATE OF a
 """
 
@@ -30,13 +27,15 @@ async def resolve_attempt(
     row = await (await conn.execute(_UNCLEAR, (attempt_id,))).fetchone()
     if row is None:
         raise NotFound("There is no such attempt.")
+    # A worker may hold it now to look for it; a person's word comes first, and the worker's then changes nothing.
+    lease_by, supplier_id = row.pop("lease_by"), row.pop("supplier_id")
     if row.pop("state") != AttemptState.UNCLEAR:
         raise Conflict("Only an unclear attempt can be resolved.")
     actor = f"staff {staff_id}"
     if not found:
         claim = ClaimedAttempt(**row)
-        routes = await route_facts(conn, [claim.service_id])
-        write = policy.not_there(claim, policy.NOT_TAKEN, routes[claim.service_id])
+        routes = await route_facts(conn, [(claim.service_id, claim.currency)])
+        write = policy.not_there(claim, policy.NOT_TAKEN, routes[claim.service_id, claim.currency])
     else:
         remote_id = clean((remote_id or "").strip())
         if not remote_id:
@@ -55,7 +54,7 @@ async def resolve_attempt(
             remote_id=remote_id,
             order_to=OrderState.IN_PROGRESS,
         )
-    if not await record(conn, [write], lease_by=None, actor=actor):
+    if not await record(conn, [write], lease_by=lease_by, actor=actor):
         raise Conflict("The attempt was changed by somebody else; look again.")
 
 

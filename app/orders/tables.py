@@ -10,9 +10,22 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.db import Base, Created, Id
 
 
+class StoredFile(Base):
+    """A file that belongs to orders: what a customer sent in, or a binary result."""
+
+    __tablename__ = "files"
+
+    id: Mapped[Id]
+    name: Mapped[str]
+    media_type: Mapped[str]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Created]
+
+
 class Order(Base):
     """One wish for one device on one service. ``price`` is for all pieces, in micro-units of ``currency``, fixed for
-    life. ``guarded`` orders exclude a second open one for the same customer, service and device."""
+    life. ``guarded`` orders exclude a second open one for the same customer, service and device. ``delivered`` is how
+    many pieces a completed order brought, NULL for all of them."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -21,6 +34,7 @@ class Order(Base):
         CheckConstraint("quantity >= 1", name="quantity"),
         CheckConstraint("state <> 'completed' OR result <> ''", name="completed_has_result"),
         CheckConstraint("state <> 'rejected' OR reason <> ''", name="rejected_has_reason"),
+        CheckConstraint("delivered BETWEEN 1 AND quantity - 1", name="delivered_in_part"),
         CheckConstraint("(state IN ('completed', 'rejected')) = (closed_at IS NOT NULL)", name="closed_at"),
         Index(
             "uq_orders_open_device",
@@ -54,8 +68,11 @@ class Order(Base):
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
     guarded: Mapped[bool]
     source: Mapped[str]
+    file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"))
     result: Mapped[str | None]
+    result_file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"))
     reason: Mapped[str | None]
+    delivered: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
     closed_at: Mapped[datetime | None]
@@ -96,7 +113,7 @@ class Attempt(Base):
         Index("ix_attempts_prepared", "supplier_id", "due_at", postgresql_where=text("state = 'prepared'")),
         Index("ix_attempts_placed", "supplier_id", "due_at", postgresql_where=text("state = 'placed'")),
         Index("ix_attempts_sending", "lease_until", postgresql_where=text("state = 'sending'")),
-        Index("ix_attempts_unclear", "id", postgresql_where=text("state = 'unclear'")),
+        Index("ix_attempts_unclear", "supplier_id", "due_at", postgresql_where=text("state = 'unclear'")),
         {"postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 
@@ -109,6 +126,7 @@ class Attempt(Base):
     state: Mapped[str] = mapped_column(server_default="prepared")
     remote_id: Mapped[str | None]
     cost: Mapped[int | None]
+    cost_currency: Mapped[str | None] = mapped_column(String(3))
     due_at: Mapped[Created]
     lease_by: Mapped[str | None]
     lease_until: Mapped[datetime | None]

@@ -1,8 +1,11 @@
 """Routes from our services to remote ones: added, changed, taken away, and looked at for what will go wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from psycopg.types.json import Jsonb
 
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
@@ -17,9 +20,8 @@ class CurrencyMismatch(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """A route with what it leads to. ``cost`` and ``price`` are of one piece, in micro-units of ``currency``.
-
-    ``blocked`` says why it may not be used now, None if it may.
+    """A route with what it leads to. ``cost`` is of one piece in micro-units of ``currency``, the supplier's; ``price``
+    in those of ``price_currency``. ``blocked`` says why it may not be used now, None if it may.
     """
 
     id: int
@@ -35,14 +37,17 @@ class RouteRow:
     cost: int | None
     price: int
     currency: str
+    price_currency: str
+    field_map: dict[str, str]
+    fixed: dict[str, str]
     blocked: str | None
     created_at: datetime
 
 
 _ROUTES = """
 SELECT r.id, r.service_id, v.name AS service, r.remote_service_id, m.remote_id, m.name AS remote_name,
-       s.id AS supplier_id, s.name AS supplier, r.priority, r.state, m.cost, v.price, s.currency, f.blocked,
-       r.created_at
+       s.id AS supplier_id, s.name AS supplier, r.priority, r.state, m.cost, v.price, f.currency,
+       v.currency AS price_currency, r.field_map, r.fixed, f.blocked, r.created_at
 FROM routes r
 JOIN route_facts f ON f.route_id = r.id
 JOIN services v ON v.id = r.service_id
@@ -51,15 +56,26 @@ JOIN suppliers s ON s.id = m.supplier_id
 """
 
 
-async def add_route(conn: Connection, *, service_id: int, remote_service_id: int, priority: int = 100) -> int:
+async def add_route(
+    conn: Connection,
+    *,
+    service_id: int,
+    remote_service_id: int,
+    priority: int = 100,
+    field_map: Mapping[str, str] | None = None,
+    fixed: Mapping[str, str] | None = None,
+) -> int:
     """Add a route and return its id; the lowest priority number is tried first.
+
+    ``field_map`` names the supplier's field for a field of ours, ``fixed`` gives fields of theirs a value.
 
     Raises NotFound with the field at fault, CurrencyMismatch, and Conflict if the route exists.
     """
     cursor = await conn.execute(
-        "SELECT (SELECT currency FROM services WHERE id = %s) AS sold,"
-        " (SELECT s.currency FROM remote_services m JOIN suppliers s ON s.id = m.supplier_id WHERE m.id = %s)"
-        " AS bought",
+        "SELECT sold, bought, convert_up(1, bought, sold) IS NOT NULL AS comparable FROM (SELECT"
+        " (SELECT currency::text FROM services WHERE id = %s) AS sold,"
+        " (SELECT COALESCE(NULLIF(m.currency, ''), s.currency)::text FROM remote_services m"
+        "  JOIN suppliers s ON s.id = m.supplier_id WHERE m.id = %s) AS bought) c",
         (service_id, remote_service_id),
     )
     row = await cursor.fetchone()
@@ -67,14 +83,16 @@ async def add_route(conn: Connection, *, service_id: int, remote_service_id: int
         raise NotFound("There is no such service.", field="service_id")
     if row["bought"] is None:
         raise NotFound("There is no such remote service.", field="remote_service_id")
-    if row["sold"] != row["bought"]:
+    if not row["comparable"]:
         raise CurrencyMismatch(
-            f"The service is sold in {row['sold']}, the supplier is paid in {row['bought']}.", field="remote_service_id"
+            f"The service is sold in {row['sold']}, the supplier is paid in {row['bought']}; enter the exchange rates"
+            " of both first, so that the margin can be told.",
+            field="remote_service_id",
         )
     cursor = await conn.execute(
-        "INSERT INTO routes (service_id, remote_service_id, priority) VALUES (%s, %s, %s)"
+        "INSERT INTO routes (service_id, remote_service_id, priority, field_map, fixed) VALUES (%s, %s, %s, %s, %s)"
         " ON CONFLICT (service_id, remote_service_id) DO NOTHING RETURNING id",
-        (service_id, remote_service_id, priority),
+        (service_id, remote_service_id, priority, Jsonb(dict(field_map or {})), Jsonb(dict(fixed or {}))),
     )
     made = await cursor.fetchone()
     if made is None:
@@ -101,16 +119,30 @@ async def list_routes(conn: Connection, *, service_id: int | None = None, after:
 
 
 async def change_route(
-    conn: Connection, route_id: int, *, priority: int | None = None, state: str | None = None
+    conn: Connection,
+    route_id: int,
+    *,
+    priority: int | None = None,
+    state: str | None = None,
+    field_map: Mapping[str, str] | None = None,
+    fixed: Mapping[str, str] | None = None,
 ) -> None:
-    """Change a route's priority, pause it or take it up again, which also ends a pause that a machine decided."""
+    """Change what is given: priority, field map, fixed values; pause the route or take it up again, which also ends a
+    pause that a machine decided."""
     if state not in (None, "active", "paused"):
         raise Invalid("The state is active or paused.", field="state")
     cursor = await conn.execute(
         "UPDATE routes SET priority = COALESCE(%(priority)s, priority), state = COALESCE(%(state)s, state),"
+        " field_map = COALESCE(%(field_map)s, field_map), fixed = COALESCE(%(fixed)s, fixed),"
         " paused_until = CASE WHEN %(state)s = 'active' THEN NULL ELSE paused_until END,"
         " pause_reason = CASE WHEN %(state)s = 'active' THEN NULL ELSE pause_reason END WHERE id = %(id)s",
-        {"priority": priority, "state": state, "id": route_id},
+        {
+            "priority": priority,
+            "state": state,
+            "field_map": None if field_map is None else Jsonb(dict(field_map)),
+            "fixed": None if fixed is None else Jsonb(dict(fixed)),
+            "id": route_id,
+        },
     )
     if cursor.rowcount == 0:
         raise NotFound("There is no such route.")
@@ -133,11 +165,12 @@ async def remove_route(conn: Connection, route_id: int) -> bool:
 
 
 _FACTS = """
-SELECT v.type, v.price, v.takes_quantity, v.device, m.type AS remote_type, m.cost,
+SELECT v.type, v.price, v.takes_quantity, v.device, m.type AS remote_type,
+       convert_up(m.cost, f.currency, v.currency) AS cost, r.field_map, r.fixed,
        m.takes_quantity AS remote_takes_quantity, m.fields AS remote_fields, f.blocked, s.name AS supplier,
        ARRAY(SELECT lower(btrim(name)) FROM service_fields WHERE service_id = v.id) AS names,
        (SELECT count(*) FROM customer_prices p JOIN customers c ON c.id = p.customer_id AND c.currency = v.currency
-         WHERE p.service_id = v.id AND p.price < m.cost) AS below
+         WHERE p.service_id = v.id AND p.price < convert_up(m.cost, f.currency, v.currency)) AS below
 FROM routes r
 JOIN route_facts f ON f.route_id = r.id
 JOIN services v ON v.id = r.service_id
@@ -157,6 +190,7 @@ async def route_warnings(conn: Connection, route_id: int) -> list[str]:
 
 def _warnings(row: dict[str, Any]) -> list[str]:
     found = []
+    supplied = {*row["names"], *(name.strip().lower() for name in (*row["field_map"].values(), *row["fixed"]))}
     if row["cost"] is not None and row["cost"] > row["price"]:
         found.append(
             f"The cost of {format_amount(row['cost'])} is above the price of {format_amount(row['price'])}:"
@@ -167,7 +201,7 @@ def _warnings(row: dict[str, Any]) -> list[str]:
     found += [
         f"The supplier requires the field {field['name'].strip()}, which the service does not ask for."
         for field in row["remote_fields"]
-        if field.get("required") and field["name"].strip().lower() not in row["names"]
+        if field.get("required") and field["name"].strip().lower() not in supplied
     ]
     if row["type"] != row["remote_type"]:
         found.append(f"The service is of type {row['type']}, the remote service of type {row['remote_type']}.")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
-    """A route as it stands now. ``cost`` is of one piece; ``blocked`` says why it may not be used, None if it may;
+    """A route as it stands now. ``cost`` is of one piece in ``currency``, that of the sale; None if it is not known or
+    there is no rate; ``blocked`` says why it may not be used, None if it may;
     ``blocked_seconds`` when that ends by itself, None if it does not."""
 
     route_id: int

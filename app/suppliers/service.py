@@ -197,6 +197,7 @@ class WorkingSupplier:
     account: SupplierAccount
     sends: bool
     polls: bool
+    finds: bool
 
 
 async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
@@ -206,12 +207,17 @@ async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'prepared'"
         "         AND a.due_at <= clock_timestamp()) AS sends,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'placed'"
-        "         AND a.due_at <= clock_timestamp()) AS polls"
-        " FROM suppliers s) w WHERE sends OR polls ORDER BY id"
+        "         AND a.due_at <= clock_timestamp()) AS polls,"
+        " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'unclear'"
+        "         AND a.due_at <= clock_timestamp()) AS finds"
+        " FROM suppliers s) w WHERE sends OR polls OR finds ORDER BY id"
     )
     rows = await cursor.fetchall()
     return [
-        WorkingSupplier(sends=row.pop("sends"), polls=row.pop("polls"), account=SupplierAccount(**row)) for row in rows
+        WorkingSupplier(
+            sends=row.pop("sends"), polls=row.pop("polls"), finds=row.pop("finds"), account=SupplierAccount(**row)
+        )
+        for row in rows
     ]
 
 
@@ -233,19 +239,21 @@ async def pause_route(conn: Connection, route_id: int, *, seconds: int, reason: 
     )
 
 
-async def route_facts(conn: Connection, service_ids: Iterable[int]) -> dict[int, list[RouteFacts]]:
-    """Return the routes of each service as they stand now."""
-    facts: dict[int, list[RouteFacts]] = {service_id: [] for service_id in service_ids}
+async def route_facts(conn: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], list[RouteFacts]]:
+    """Return the routes of each service as they stand now, with their cost in the currency it was sold in."""
+    facts: dict[tuple[int, str], list[RouteFacts]] = {pair: [] for pair in wanted}
     if not facts:
         return facts
+    services, currencies = zip(*facts, strict=True)
     cursor = await conn.execute(
-        "SELECT route_id, service_id, priority, cost, currency, blocked,"
-        " extract(epoch FROM blocked_until - clock_timestamp())::double precision AS blocked_seconds"
-        " FROM route_facts WHERE service_id = ANY (%s)",
-        (list(facts),),
+        "SELECT f.route_id, f.service_id, f.priority, convert_up(f.cost, f.currency, w.currency) AS cost, w.currency,"
+        " f.blocked, extract(epoch FROM f.blocked_until - clock_timestamp())::double precision AS blocked_seconds"
+        " FROM unnest(%s::bigint[], %s::text[]) AS w(service_id, currency)"
+        " JOIN route_facts f ON f.service_id = w.service_id",
+        (list(services), list(currencies)),
     )
     for row in await cursor.fetchall():
-        facts[row["service_id"]].append(RouteFacts(**row))
+        facts[row["service_id"], row["currency"]].append(RouteFacts(**row))
     return facts
 
 

@@ -41,8 +41,9 @@ class Supplier(Base):
 
 
 class RemoteService(Base):
-    """One row of a supplier's catalogue. ``cost`` is of one piece in micro-units of the supplier's currency; NULL if
-    their price could not be read. ``removed_at`` is set when their list no longer holds it."""
+    """One row of a supplier's catalogue. ``cost`` is of one piece in micro-units of ``currency``, of the supplier's if
+    that is empty; NULL if their price could not be read. ``opens`` and ``closes`` are "HH:MM" in ``zone``.
+    ``removed_at`` is set when their list no longer holds it."""
 
     __tablename__ = "remote_services"
     __table_args__ = (
@@ -57,6 +58,7 @@ class RemoteService(Base):
     group_name: Mapped[str]
     type: Mapped[str]
     cost: Mapped[int | None]
+    currency: Mapped[str] = mapped_column(String(3), server_default="")
     time: Mapped[str]
     info: Mapped[str]
     takes_serial: Mapped[bool]
@@ -64,6 +66,9 @@ class RemoteService(Base):
     min_quantity: Mapped[int | None] = mapped_column(Integer)
     max_quantity: Mapped[int | None] = mapped_column(Integer)
     fields: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    opens: Mapped[str] = mapped_column(server_default="")
+    closes: Mapped[str] = mapped_column(server_default="")
+    zone: Mapped[str] = mapped_column(server_default="")
     removed_at: Mapped[datetime | None]
     created_at: Mapped[Created]
 
@@ -71,7 +76,11 @@ class RemoteService(Base):
 
 
 class Route(Base):
-    """A way to fulfil a service: which remote service, and how early it is tried (lowest priority number first)."""
+    """A way to fulfil a service: which remote service, and how early it is tried (lowest priority number first).
+
+    ``field_map`` names their field for a field of ours where the names differ; ``fixed`` are values of their fields
+    that every order over this route has.
+    """
 
     __tablename__ = "routes"
     __table_args__ = (
@@ -87,6 +96,8 @@ class Route(Base):
     state: Mapped[str] = mapped_column(server_default="active")
     paused_until: Mapped[datetime | None]
     pause_reason: Mapped[str | None]
+    field_map: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    fixed: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
     created_at: Mapped[Created]
 
     remote_service: Mapped[RemoteService] = relationship(lazy="raise")

@@ -15,6 +15,8 @@ from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, reco
 from app.orders.policy import PlaceOutcome
 from app.suppliers.service import SupplierAccount, keep_exchanges, pause, pause_route, route_facts
 from app.worker.alarming import after_placing
+from app.worker.requests import requests_for
+from app.worker.results import with_file
 
 log = structlog.get_logger()
 
@@ -31,8 +33,8 @@ class Sender:
     async def put_aside(self, claims: Sequence[ClaimedAttempt]) -> None:
         """Move claimed attempts that may not be sent now to their next route, or let them wait."""
         async with self.db.transaction() as conn:
-            routes = await route_facts(conn, {claim.service_id for claim in claims})
-            steps = [policy.aside(claim, routes[claim.service_id]) for claim in claims]
+            routes = await route_facts(conn, {(claim.service_id, claim.currency) for claim in claims})
+            steps = [policy.aside(claim, routes[claim.service_id, claim.currency]) for claim in claims]
             waiting = [step for step in steps if isinstance(step, Postponed)]
             moving = [step for step in steps if isinstance(step, Write)]
             await postpone(conn, waiting, lease_by=self.lease_by)
@@ -75,21 +77,24 @@ class Sender:
                 await pause(conn, self.account.id, seconds=wanted.seconds, reason=wanted.reason)
             else:
                 await pause_route(conn, claim.route_id, seconds=wanted.seconds, reason=wanted.reason)
-        undecided = {claim.service_id for claim in claims if policy.needs_route(outcomes[claim.attempt_id])}
-        routes = await route_facts(conn, undecided)
-        return [
-            policy.after_place(
-                claim, outcomes[claim.attempt_id], routes.get(claim.service_id, ()), place_exchange=exchange
-            )
-            for claim in claims
-        ]
+        undecided = [claim for claim in claims if policy.needs_route(outcomes[claim.attempt_id])]
+        routes = await route_facts(conn, {(claim.service_id, claim.currency) for claim in undecided})
+        writes = []
+        for claim in claims:
+            outcome = outcomes[claim.attempt_id]
+            known = routes.get((claim.service_id, claim.currency), ())
+            write = policy.after_place(claim, outcome, known, place_exchange=exchange)
+            report = outcome.report if isinstance(outcome, Placed) else None
+            writes.append(await with_file(conn, write, report))
+        return writes
 
     async def _place(self, claims: Sequence[ClaimedAttempt]) -> dict[int, PlaceOutcome]:
         """Make the one call; every claim has an outcome, and doubt is ``Unclear``."""
+        requests = await requests_for(self.db, claims)
         if len(claims) == 1:
-            return {claims[0].attempt_id: await self._place_one(claims[0])}
+            return {claims[0].attempt_id: await self._place_one(requests[0])}
         try:
-            answers = await self.connector.place_many([_request(claim) for claim in claims])
+            answers = await self.connector.place_many(requests)
         except (NotSent, Refused, Unclear, Unsupported) as error:
             return dict.fromkeys((claim.attempt_id for claim in claims), error)
         except Exception as error:
@@ -98,30 +103,16 @@ class Sender:
         missing = Unclear("The supplier's bulk answer does not mention this order.")
         return {claim.attempt_id: answers.get(str(claim.attempt_id), missing) for claim in claims}
 
-    async def _place_one(self, claim: ClaimedAttempt) -> PlaceOutcome:
+    async def _place_one(self, request: PlaceRequest) -> PlaceOutcome:
         try:
-            placed: Placed = await self.connector.place(_request(claim))
+            placed: Placed = await self.connector.place(request)
         except (NotSent, Refused, Unclear) as error:
             return error
         except Exception as error:
-            log.exception("the connector broke", supplier_id=self.account.id, attempt_id=claim.attempt_id)
+            log.exception("the connector broke", supplier_id=self.account.id, attempt_id=request.reference)
             return _bug(error)
         return placed
 
 
 def _bug(error: Exception) -> Unclear:
     return Unclear(f"The connector broke ({type(error).__name__}); the order may have been sent.")
-
-
-def _request(claim: ClaimedAttempt) -> PlaceRequest:
-    # A supplier's own spelling of a field is sent back byte for byte, whatever blanks or case ours has.
-    theirs = {field["name"].strip().lower(): field["name"] for field in claim.remote_fields}
-    fields = {theirs.get(name.strip().lower(), name): value for name, value in claim.fields.items()}
-    return PlaceRequest(
-        reference=str(claim.attempt_id),
-        remote_id=claim.remote_id,
-        type=claim.remote_type,
-        device=claim.device,
-        quantity=claim.quantity,
-        fields=fields,
-    )

@@ -17,10 +17,11 @@ from psycopg_pool import PoolTimeout
 
 from app.connectors.base import Connector
 from app.db import Database
-from app.orders.attempts import claim, claim_polls, renew, sweep
+from app.orders.attempts import claim, claim_polls, claim_unclear, renew, sweep
 from app.sealing import Sealer
 from app.suppliers.service import WorkingSupplier, with_due_work
 from app.worker.dispatch import Sender
+from app.worker.find import Finder
 from app.worker.poll import Asker
 from app.worker.supplies import Connectors
 from app.worker.wake import listen
@@ -47,6 +48,7 @@ class Worker:
         self._held: set[int] = set()
         self._sends: dict[int, int] = {}
         self._asks: dict[int, int] = {}
+        self._finds: dict[int, int] = {}
 
     def stop(self) -> None:
         """Claim nothing more and end when the calls in flight have ended."""
@@ -99,6 +101,8 @@ class Worker:
                 await self._start_sends(supplier, connector)
             if supplier.polls:
                 await self._start_asks(supplier, connector)
+            if supplier.finds:
+                await self._start_finds(supplier, connector)
 
     async def _start_sends(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
         account = supplier.account
@@ -141,6 +145,17 @@ class Worker:
         for start in range(0, len(polls), batch):
             chunk = polls[start : start + batch]
             self._start(asker.ask(chunk), self._asks, account.id, [one.attempt_id for one in chunk])
+
+    async def _start_finds(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
+        account = supplier.account
+        free = account.concurrency - self._finds.get(account.id, 0)
+        if free <= 0:
+            return
+        async with self._db.pool.connection() as conn:
+            claims = await claim_unclear(conn, account.id, lease_by=self._name, lease_seconds=self._lease, limit=free)
+        finder = Finder(self._db, account, connector, self._name)
+        for one in claims:
+            self._start(finder.find(one), self._finds, account.id, [one.attempt_id])
 
     def _start(
         self, call: Coroutine[Any, Any, None], running: dict[int, int], supplier_id: int, attempts: list[int]

@@ -7,13 +7,14 @@ from typing import Any
 import structlog
 
 from app.alarms.service import raise_all
-from app.connectors.base import Connector, Report, ReportStatus
+from app.connectors.base import Connector, Report
 from app.connectors.errors import ConnectorError, RefusalReason, Refused, Unsupported
 from app.db import Database
 from app.orders import policy
 from app.orders.attempts import ClaimedPoll, Postponed, Write, postpone, record
 from app.suppliers.service import SupplierAccount, keep_exchanges
 from app.worker.alarming import after_checking
+from app.worker.results import with_file
 
 log = structlog.get_logger()
 
@@ -34,12 +35,16 @@ class Asker:
         with self.connector.http.recording() as exchanges:
             reports, error = await self._check([poll.remote_id for poll in polls])
         steps = [self._step(poll, reports.get(poll.remote_id), error) for poll in polls]
+        by_attempt = {poll.attempt_id: reports.get(poll.remote_id) for poll in polls}
         writes = [step for step in steps if isinstance(step, Write)]
         put_off = [step for step in steps if isinstance(step, Postponed)]
         async with self.db.transaction() as conn:
             if writes or any(step.note for step in put_off):
                 exchange = await keep_exchanges(conn, self.account.id, "check", exchanges)
-                writes = [replace(write, report_exchange=exchange) for write in writes]
+                writes = [
+                    await with_file(conn, replace(write, report_exchange=exchange), by_attempt.get(write.attempt))
+                    for write in writes
+                ]
             await record(conn, writes, lease_by=self.lease_by, actor="worker")
             await postpone(conn, put_off, lease_by=self.lease_by)
             await raise_all(conn, after_checking(self.account, reports.values(), error))
@@ -51,8 +56,6 @@ class Asker:
             throttled = isinstance(error, Refused) and error.reason is RefusalReason.THROTTLED
             due = max(policy.next_poll_seconds(poll.age_seconds), THROTTLED_SECONDS if throttled else 0)
             return Postponed(poll.attempt_id, due, error.text if error else None)
-        if report.status is ReportStatus.DONE and not report.text.strip():
-            return Postponed(poll.attempt_id, policy.next_poll_seconds(poll.age_seconds), "done, but without a result")
         return policy.after_report(poll, report)
 
     async def _check(self, remote_ids: list[str]) -> tuple[dict[str, Report], ConnectorError | None]:

@@ -45,16 +45,26 @@ LANGUAGE sql STABLE AS $$
       AND (k.allowed_ips = '{}' OR p_ip <<= ANY (k.allowed_ips))
 $$;
 
+-- Whether a service with these hours ("HH:MM", closing after midnight allowed) is open; no hours: always.
+CREATE FUNCTION open_now(p_opens text, p_closes text, p_zone text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_opens = '' OR p_closes = '' OR p_opens = p_closes THEN true
+                WHEN p_opens < p_closes THEN local BETWEEN p_opens AND p_closes
+                ELSE local >= p_opens OR local <= p_closes END
+    FROM to_char(now() AT TIME ZONE COALESCE(NULLIF(p_zone, ''), 'UTC'), 'HH24:MI') AS local
+$$;
+
 -- Every route with what it costs and, if it may not be used now, why. One definition for placing and sending.
 CREATE VIEW route_facts AS
 SELECT r.id AS route_id, r.service_id, r.priority, s.id AS supplier_id, m.id AS remote_service_id,
-       m.cost, s.currency::text AS currency,
+       m.cost, COALESCE(NULLIF(m.currency, ''), s.currency)::text AS currency,
        CASE WHEN r.state <> 'active' THEN 'the route is paused'
             WHEN r.paused_until > now() THEN 'the route is paused: ' || COALESCE(r.pause_reason, '')
             WHEN s.state <> 'active' THEN 'the supplier is paused'
             WHEN s.paused_until > now() THEN 'the supplier is paused: ' || COALESCE(s.pause_reason, '')
             WHEN m.removed_at IS NOT NULL THEN 'the supplier no longer offers it'
             WHEN m.cost IS NULL THEN 'the supplier''s price is not known'
+            WHEN NOT open_now(m.opens, m.closes, m.zone) THEN 'the supplier is closed at this hour'
        END AS blocked,
        GREATEST(r.paused_until, s.paused_until) AS blocked_until
 FROM routes r

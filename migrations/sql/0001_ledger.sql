@@ -57,14 +57,27 @@ BEGIN
     RETURN true;
 END $$;
 
--- escrow -> sales for completed orders; the amount is what was charged.
-CREATE FUNCTION ledger_settle(p_orders bigint[]) RETURNS void
+-- No order gives more out of escrow than was charged for it, whoever writes the transfer.
+CREATE FUNCTION ledger_refuse_overpayment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT sum(amount) FROM transfers WHERE order_id = NEW.order_id AND kind IN ('settle', 'refund'))
+       > (SELECT amount FROM transfers WHERE order_id = NEW.order_id AND kind = 'charge') THEN
+        RAISE EXCEPTION 'order %: more than was charged would leave escrow', NEW.order_id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER transfers_outcome AFTER INSERT ON transfers
+    FOR EACH ROW WHEN (NEW.kind IN ('settle', 'refund')) EXECUTE FUNCTION ledger_refuse_overpayment();
+
+-- escrow -> sales for completed orders: p_amounts of each, NULL for all that was charged.
+CREATE FUNCTION ledger_settle(p_orders bigint[], p_amounts bigint[]) RETURNS void
 LANGUAGE sql AS $$
     INSERT INTO transfers (kind, debit_id, credit_id, amount, currency, order_id)
-    SELECT 'settle', c.credit_id, s.id, c.amount, c.currency, c.order_id
-    FROM transfers c
+    SELECT 'settle', c.credit_id, s.id, COALESCE(o.amount, c.amount), c.currency, c.order_id
+    FROM unnest(p_orders, p_amounts) AS o(id, amount)
+    JOIN transfers c ON c.order_id = o.id AND c.kind = 'charge'
     JOIN accounts s ON s.role = 'sales' AND s.currency = c.currency AND s.customer_id IS NULL
-    WHERE c.kind = 'charge' AND c.order_id = ANY (p_orders)
+    WHERE COALESCE(o.amount, c.amount) > 0
 $$;
 
 -- Credits customers' balances for transfers just written to them; accounts are locked in one order by all.
@@ -81,17 +94,18 @@ BEGIN
     WHERE a.id = t.credit_id AND a.role = 'customer';
 END $$;
 
--- escrow -> customer for orders rejected before they were completed; the amount is what was charged.
-CREATE FUNCTION ledger_refund(p_orders bigint[]) RETURNS void
+-- escrow -> customer for orders that were rejected, or delivered in part: p_amounts of each, NULL for all charged.
+CREATE FUNCTION ledger_refund(p_orders bigint[], p_amounts bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_transfers bigint[];
 BEGIN
     WITH refunds AS (
         INSERT INTO transfers (kind, debit_id, credit_id, amount, currency, order_id)
-        SELECT 'refund', c.credit_id, c.debit_id, c.amount, c.currency, c.order_id
-        FROM transfers c
-        WHERE c.kind = 'charge' AND c.order_id = ANY (p_orders)
+        SELECT 'refund', c.credit_id, c.debit_id, COALESCE(o.amount, c.amount), c.currency, c.order_id
+        FROM unnest(p_orders, p_amounts) AS o(id, amount)
+        JOIN transfers c ON c.order_id = o.id AND c.kind = 'charge'
+        WHERE COALESCE(o.amount, c.amount) > 0
         RETURNING id
     )
     SELECT array_agg(id) INTO v_transfers FROM refunds;
@@ -154,3 +168,17 @@ BEGIN
     RETURNING id INTO v_id;
     RETURN v_id;
 END $$;
+
+-- What one unit of a currency is worth in the base currency now; NULL if nobody said.
+CREATE FUNCTION rate_of(p_currency text) RETURNS numeric
+LANGUAGE sql STABLE AS $$
+    SELECT rate FROM exchange_rates WHERE currency = p_currency AND valid_from <= now()
+    ORDER BY valid_from DESC LIMIT 1
+$$;
+
+-- An amount in another currency, rounded up against us; NULL if a rate is missing.
+CREATE FUNCTION convert_up(p_amount bigint, p_from text, p_to text) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_from = p_to THEN p_amount
+                ELSE ceil(p_amount * rate_of(p_from) / rate_of(p_to))::bigint END
+$$;

@@ -43,13 +43,13 @@ CREATE TRIGGER attempts_guard_state BEFORE UPDATE OF state ON attempts
 -- One row of a placing call, with what was found out about it. price is of the whole quantity.
 CREATE TYPE placing_row AS (
     n integer, service_id bigint, device text, quantity integer, fields jsonb, reference text, fingerprint bytea,
-    guarded boolean, price bigint, outcome text, order_id bigint, route_id bigint, supplier_id bigint,
+    file_id bigint, guarded boolean, price bigint, outcome text, order_id bigint, route_id bigint, supplier_id bigint,
     remote_service_id bigint
 );
 
 -- Places many orders in one statement: checks the key, the catalogue version, the duplicate guard and the credit, then
 -- charges and creates each order with its first attempt. p_rows: [{n, service, device, quantity, fields, fingerprint
--- (hex), reference}], n counting from 1. One row comes back for each, or a single row n = 0 that speaks for all:
+-- (hex), reference, file}], n counting from 1. One row comes back for each, or a single row n = 0 that speaks for all:
 --   n = 0: unauthenticated | stale (the rows were validated against another catalogue version)
 --   placed (order_id) | repeated (order_id of the identical order within the window) | duplicate (order_id of the open
 --   one) | no_credit | not_sold | unavailable (sold, but no route could fulfil it without a loss)
@@ -90,7 +90,7 @@ BEGIN
     -- The laterals keep the plan a chain of index look-ups, however many rows the planner expects.
     SELECT array_agg(ROW(
                r.n, r.service, r.device, r.quantity, COALESCE(r.fields, '{}'), COALESCE(r.reference, ''),
-               decode(r.fingerprint, 'hex'), s.guarded, s.price * r.quantity,
+               decode(r.fingerprint, 'hex'), r.file, s.guarded, s.price * r.quantity,
                CASE WHEN s.price IS NULL THEN 'not_sold'
                     WHEN same.id IS NOT NULL THEN 'repeated'
                     WHEN open.id IS NOT NULL THEN 'duplicate'
@@ -99,7 +99,7 @@ BEGIN
            )::placing_row ORDER BY r.n)
     INTO v_rows
     FROM json_to_recordset(p_rows) AS r(n integer, service bigint, device text, quantity integer, fields jsonb,
-                                        fingerprint text, reference text)
+                                        fingerprint text, reference text, file bigint)
     LEFT JOIN LATERAL (
         SELECT p.price, r.device <> '' AND NOT v.allows_duplicates AS guarded
         FROM services v, price_for(v.id, v_customer, v_price_group, v_currency) p
@@ -108,7 +108,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT f.route_id, f.supplier_id, f.remote_service_id
         FROM route_facts f
-        WHERE f.service_id = r.service AND f.currency = v_currency AND f.cost <= s.price
+        WHERE f.service_id = r.service AND convert_up(f.cost, f.currency, v_currency) <= s.price
         ORDER BY f.blocked IS NULL DESC, f.priority, f.route_id LIMIT 1
     ) route ON true
     LEFT JOIN LATERAL (
@@ -156,10 +156,10 @@ BEGIN
     IF v_placed THEN
         WITH placed AS (
             INSERT INTO orders (id, customer_id, key_id, service_id, price, currency, quantity, device, fields,
-                                reference, fingerprint, guarded, source)
+                                reference, fingerprint, file_id, guarded, source)
             OVERRIDING SYSTEM VALUE
             SELECT r.order_id, v_customer, p_key, r.service_id, r.price, v_currency, r.quantity, r.device, r.fields,
-                   r.reference, r.fingerprint, r.guarded, p_source
+                   r.reference, r.fingerprint, r.file_id, r.guarded, p_source
             FROM unnest(v_rows) r WHERE r.outcome = 'placed'
         )
         INSERT INTO attempts (order_id, number, route_id, supplier_id, remote_service_id)
@@ -177,13 +177,17 @@ BEGIN
 END $$;
 
 -- Changes the state of orders: the one place that does. Settles what was completed and refunds what was rejected, in
--- the same transaction. p_rows: [{order, to, result, reason}]; p_from: states an order may come from.
+-- the same transaction; of an order delivered in part, the part that was delivered is settled and the rest refunded.
+-- p_rows: [{order, to, result, reason, result_file, delivered (pieces)}]; p_from: states an order may come from.
 -- Returns the orders that moved; an order in another state stays as it is.
 CREATE FUNCTION move_orders(p_rows json, p_from text[], p_actor text) RETURNS bigint[]
 LANGUAGE plpgsql AS $$
 DECLARE
     v_moved bigint[];
     v_completed bigint[];
+    v_settled bigint[];
+    v_partly bigint[];
+    v_rests bigint[];
     v_rejected bigint[];
 BEGIN
     PERFORM 1 FROM orders
@@ -191,32 +195,42 @@ BEGIN
     ORDER BY id FOR UPDATE;
 
     WITH input AS (
-        SELECT r."order" AS id, r."to" AS new_state, r.result, r.reason, o.state AS old_state
-        FROM json_to_recordset(p_rows) AS r("order" bigint, "to" text, result text, reason text)
+        SELECT r."order" AS id, r."to" AS new_state, r.result, r.reason, r.result_file, o.state AS old_state,
+               CASE WHEN r."to" = 'completed' AND r.delivered BETWEEN 1 AND o.quantity - 1 THEN r.delivered END AS part
+        FROM json_to_recordset(p_rows) AS r("order" bigint, "to" text, result text, reason text, result_file bigint,
+                                            delivered integer)
         JOIN orders o ON o.id = r."order"
         WHERE o.state = ANY (p_from) AND order_move_is_legal(o.state, r."to")
     ), moved AS (
         UPDATE orders o
         SET state = i.new_state, result = COALESCE(i.result, o.result), reason = COALESCE(i.reason, o.reason),
+            result_file_id = COALESCE(i.result_file, o.result_file_id), delivered = COALESCE(i.part, o.delivered),
             updated_at = clock_timestamp(),
             closed_at = CASE WHEN i.new_state IN ('completed', 'rejected') THEN clock_timestamp() END
         FROM input i WHERE o.id = i.id
-        RETURNING o.id, i.old_state, i.new_state, i.reason
+        RETURNING o.id, i.old_state, i.new_state, i.reason, i.part, o.price * i.part / o.quantity AS settled, o.price
     ), events AS (
         INSERT INTO order_events (order_id, kind, old_state, new_state, actor, detail)
-        SELECT id, 'order', old_state, new_state, p_actor, COALESCE(reason, '') FROM moved
+        SELECT id, 'order', old_state, new_state, p_actor,
+               COALESCE(reason, 'delivered ' || part || ' pieces', '') FROM moved
     )
     SELECT array_agg(id),
            array_agg(id) FILTER (WHERE new_state = 'completed'),
+           array_agg(settled) FILTER (WHERE new_state = 'completed'),
+           array_agg(id) FILTER (WHERE part IS NOT NULL),
+           array_agg(price - settled) FILTER (WHERE part IS NOT NULL),
            array_agg(id) FILTER (WHERE new_state = 'rejected' AND old_state <> 'completed')
-    INTO v_moved, v_completed, v_rejected
+    INTO v_moved, v_completed, v_settled, v_partly, v_rests, v_rejected
     FROM moved;
 
     IF v_completed IS NOT NULL THEN
-        PERFORM ledger_settle(v_completed);
+        PERFORM ledger_settle(v_completed, v_settled);
+    END IF;
+    IF v_partly IS NOT NULL THEN
+        PERFORM ledger_refund(v_partly, v_rests);
     END IF;
     IF v_rejected IS NOT NULL THEN
-        PERFORM ledger_refund(v_rejected);
+        PERFORM ledger_refund(v_rejected, NULL);
     END IF;
     RETURN COALESCE(v_moved, '{}');
 END $$;
@@ -240,48 +254,71 @@ CREATE FUNCTION refused_routes(p_order bigint) RETURNS bigint[] LANGUAGE sql STA
       AND (state = 'failed' OR refusal IN ('bad_input', 'duplicate', 'service_off', 'other'))
 $$;
 
+-- An attempt with all that is needed to send it or to look for it, and why it may not be sent now, if so.
+CREATE VIEW attempt_work AS
+SELECT a.id AS attempt_id, a.order_id, o.service_id, a.number, a.route_id, m.remote_id, m.type AS remote_type,
+       m.fields AS remote_fields, r.field_map, r.fixed, o.device, o.quantity, o.fields, o.file_id, o.price,
+       o.currency::text AS currency, a.sent_at,
+       CASE WHEN o.state NOT IN ('accepted', 'in_progress') THEN 'the order is closed'
+            WHEN f.blocked IS NOT NULL THEN f.blocked
+            WHEN convert_up(f.cost * o.quantity, f.currency, o.currency) IS NULL
+            THEN 'there is no exchange rate to the supplier''s currency'
+            WHEN convert_up(f.cost * o.quantity, f.currency, o.currency) > o.price
+            THEN 'the supplier''s price is above the price sold'
+       END AS blocked,
+       extract(epoch FROM f.blocked_until - clock_timestamp())::double precision AS blocked_seconds,
+       refused_routes(a.order_id) AS refused_routes, f.cost * o.quantity AS cost, f.currency AS cost_currency
+FROM attempts a
+JOIN orders o ON o.id = a.order_id
+JOIN remote_services m ON m.id = a.remote_service_id
+JOIN routes r ON r.id = a.route_id
+JOIN route_facts f ON f.route_id = a.route_id;
+
 -- Takes due prepared attempts of one supplier: sets those whose route may be used now to sending, leased, with the cost
 -- of this moment; the others come back with the reason in blocked and stay prepared, leased until they are put aside.
 CREATE FUNCTION claim_attempts(p_supplier bigint, p_lease_by text, p_lease interval, p_limit integer)
-RETURNS TABLE (attempt_id bigint, order_id bigint, service_id bigint, number integer, route_id bigint, remote_id text,
-               remote_type text, remote_fields jsonb, device text, quantity integer, fields jsonb, price bigint, currency text,
-               blocked text, blocked_seconds double precision, refused_routes bigint[])
+RETURNS SETOF attempt_work
 LANGUAGE plpgsql AS $$
-#variable_conflict use_column
 BEGIN
     RETURN QUERY
     WITH due AS (
         SELECT a.id FROM attempts a
         WHERE a.state = 'prepared' AND a.supplier_id = p_supplier AND a.due_at <= clock_timestamp()
         ORDER BY a.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-    ), facts AS (
-        SELECT a.id, a.order_id, a.number, a.route_id, o.service_id, o.device, o.quantity, o.fields, o.price,
-               o.currency, m.remote_id, m.type, m.fields AS remote_fields, f.cost * o.quantity AS cost,
-               CASE WHEN o.state NOT IN ('accepted', 'in_progress') THEN 'the order is closed'
-                    WHEN f.blocked IS NOT NULL THEN f.blocked
-                    WHEN f.currency <> o.currency THEN 'the supplier''s currency is not the order''s'
-                    WHEN f.cost * o.quantity > o.price THEN 'the supplier''s price is above the price sold'
-               END AS blocked,
-               extract(epoch FROM f.blocked_until - clock_timestamp())::double precision AS blocked_seconds,
-               refused_routes(a.order_id) AS refused
-        FROM due JOIN attempts a USING (id)
-        JOIN orders o ON o.id = a.order_id
-        JOIN remote_services m ON m.id = a.remote_service_id
-        JOIN route_facts f ON f.route_id = a.route_id
+    ), work AS (
+        SELECT w.* FROM due JOIN attempt_work w ON w.attempt_id = due.id
     ), claimed AS (
         UPDATE attempts a
-        SET state = CASE WHEN f.blocked IS NULL THEN 'sending' ELSE a.state END,
-            cost = CASE WHEN f.blocked IS NULL THEN f.cost ELSE a.cost END,
-            sent_at = CASE WHEN f.blocked IS NULL THEN clock_timestamp() END,
+        SET state = CASE WHEN w.blocked IS NULL THEN 'sending' ELSE a.state END,
+            cost = CASE WHEN w.blocked IS NULL THEN w.cost ELSE a.cost END,
+            cost_currency = CASE WHEN w.blocked IS NULL THEN w.cost_currency ELSE a.cost_currency END,
+            sent_at = CASE WHEN w.blocked IS NULL THEN clock_timestamp() END,
             lease_by = p_lease_by, lease_until = clock_timestamp() + p_lease,
             -- Out of the way of the next claim; a blocked one whose worker dies comes due again by itself.
             due_at = clock_timestamp() + p_lease
-        FROM facts f WHERE a.id = f.id
+        FROM work w WHERE a.id = w.attempt_id
         RETURNING a.id
     )
-    SELECT f.id, f.order_id, f.service_id, f.number, f.route_id, f.remote_id, f.type, f.remote_fields, f.device, f.quantity,
-           f.fields, f.price, f.currency::text, f.blocked, f.blocked_seconds, f.refused
-    FROM facts f JOIN claimed c ON c.id = f.id ORDER BY f.id;
+    SELECT w.* FROM work w JOIN claimed c ON c.id = w.attempt_id ORDER BY w.attempt_id;
+END $$;
+
+-- Takes unclear attempts of one supplier that are due to be looked for; pushing due_at forward is the lease.
+CREATE FUNCTION claim_unclear(p_supplier bigint, p_lease_by text, p_lease interval, p_limit integer)
+RETURNS SETOF attempt_work
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY
+    WITH due AS (
+        SELECT a.id FROM attempts a
+        WHERE a.state = 'unclear' AND a.supplier_id = p_supplier AND a.due_at <= clock_timestamp()
+        ORDER BY a.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE attempts a
+        SET lease_by = p_lease_by, lease_until = clock_timestamp() + p_lease, due_at = clock_timestamp() + p_lease
+        FROM due WHERE a.id = due.id
+        RETURNING a.id
+    )
+    SELECT w.* FROM claimed c JOIN attempt_work w ON w.attempt_id = c.id ORDER BY w.attempt_id;
 END $$;
 
 -- Takes placed attempts of one supplier that are due to be asked after; pushing due_at forward is the lease.
@@ -302,8 +339,8 @@ LANGUAGE sql AS $$
 $$;
 
 -- Writes what became of attempts, and of their orders with them. p_rows: [{attempt, from, to, remote_id, cost, refusal,
--- text, note, due (seconds), place_exchange, report_exchange, order_to, result, reason, next_route, next_due
--- (seconds)}]. A row counts only while the attempt is in state "from" and its lease is p_lease_by's (NULL: nobody's), so
+-- text, note, due (seconds), place_exchange, report_exchange, order_to, result, reason, result_file, delivered,
+-- next_route, next_due (seconds)}]. A row counts only while the attempt is in state "from" and its lease is p_lease_by's (NULL: nobody's), so
 -- that the late word of a worker that lost its lease changes nothing. Returns the attempts written.
 CREATE FUNCTION record_attempts(p_lease_by text, p_actor text, p_rows json) RETURNS bigint[]
 LANGUAGE plpgsql AS $$
@@ -340,9 +377,11 @@ BEGIN
         RETURN '{}';
     END IF;
 
-    SELECT json_agg(json_build_object('order', a.order_id, 'to', r.order_to, 'result', r.result, 'reason', r.reason))
+    SELECT json_agg(json_build_object('order', a.order_id, 'to', r.order_to, 'result', r.result, 'reason', r.reason,
+                                      'result_file', r.result_file, 'delivered', r.delivered))
     INTO v_moves
-    FROM json_to_recordset(p_rows) AS r(attempt bigint, order_to text, result text, reason text)
+    FROM json_to_recordset(p_rows) AS r(attempt bigint, order_to text, result text, reason text, result_file bigint,
+                                        delivered integer)
     JOIN attempts a ON a.id = r.attempt
     WHERE r.attempt = ANY (v_written) AND r.order_to IS NOT NULL;
     IF v_moves IS NOT NULL THEN
@@ -367,9 +406,10 @@ LANGUAGE sql AS $$
     WITH put_off AS (
         UPDATE attempts a
         SET due_at = clock_timestamp() + make_interval(secs => r.due), lease_by = NULL, lease_until = NULL,
-            polls = a.polls + CASE WHEN a.state = 'placed' THEN 1 ELSE 0 END, note = COALESCE(r.note, a.note)
+            polls = a.polls + CASE WHEN a.state IN ('placed', 'unclear') THEN 1 ELSE 0 END,
+            note = COALESCE(r.note, a.note)
         FROM json_to_recordset(p_rows) AS r(attempt bigint, due double precision, note text)
-        WHERE a.id = r.attempt AND a.lease_by = p_lease_by AND a.state IN ('prepared', 'placed')
+        WHERE a.id = r.attempt AND a.lease_by = p_lease_by AND a.state IN ('prepared', 'placed', 'unclear')
         RETURNING 1
     )
     SELECT count(*)::integer FROM put_off
@@ -379,7 +419,7 @@ $$;
 CREATE FUNCTION renew_leases(p_lease_by text, p_lease interval, p_attempts bigint[]) RETURNS void
 LANGUAGE sql AS $$
     UPDATE attempts SET lease_until = clock_timestamp() + p_lease, due_at = clock_timestamp() + p_lease
-    WHERE id = ANY (p_attempts) AND lease_by = p_lease_by AND state IN ('sending', 'placed')
+    WHERE id = ANY (p_attempts) AND lease_by = p_lease_by AND state IN ('sending', 'placed', 'unclear')
 $$;
 
 -- A send whose worker is gone may have arrived: it becomes unclear, never "again". The customer sees it in process.
@@ -394,7 +434,8 @@ BEGIN
         ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
     ), moved AS (
         UPDATE attempts a SET state = 'unclear', text = 'The worker ended before it could record the answer.',
-               lease_by = NULL, lease_until = NULL
+               lease_by = NULL, lease_until = NULL, polls = 0,
+               due_at = clock_timestamp() + interval '30 seconds'
         FROM orphans o WHERE a.id = o.id
         RETURNING a.id, a.order_id, a.text
     ), events AS (

@@ -28,6 +28,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_version")),
     )
     op.create_table(
+        "files",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_files")),
+    )
+    op.create_table(
         "price_groups",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -104,6 +113,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_customers_price_group_id"), "customers", ["price_group_id"], unique=False)
     op.create_table(
+        "exchange_rates",
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("rate", sa.Numeric(precision=24, scale=12), nullable=False),
+        sa.Column("staff_id", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_exchange_rates_currency")),
+        sa.CheckConstraint("rate > 0", name=op.f("ck_exchange_rates_rate")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_exchange_rates_staff_id_staff")),
+        sa.PrimaryKeyConstraint("currency", "valid_from", name=op.f("pk_exchange_rates")),
+    )
+    op.create_table(
         "exchanges",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("supplier_id", sa.BigInteger(), nullable=False),
@@ -131,6 +151,7 @@ def upgrade() -> None:
         sa.Column("group_name", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("cost", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.String(length=3), server_default="", nullable=False),
         sa.Column("time", sa.Text(), nullable=False),
         sa.Column("info", sa.Text(), nullable=False),
         sa.Column("takes_serial", sa.Boolean(), nullable=False),
@@ -138,6 +159,9 @@ def upgrade() -> None:
         sa.Column("min_quantity", sa.Integer(), nullable=True),
         sa.Column("max_quantity", sa.Integer(), nullable=True),
         sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("opens", sa.Text(), server_default="", nullable=False),
+        sa.Column("closes", sa.Text(), server_default="", nullable=False),
+        sa.Column("zone", sa.Text(), server_default="", nullable=False),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("cost >= 0", name=op.f("ck_remote_services_cost")),
@@ -283,6 +307,8 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), server_default="active", nullable=False),
         sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pause_reason", sa.Text(), nullable=True),
+        sa.Column("field_map", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("fixed", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("state IN ('active', 'paused')", name=op.f("ck_routes_state")),
         sa.ForeignKeyConstraint(
@@ -331,8 +357,11 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("guarded", sa.Boolean(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("file_id", sa.BigInteger(), nullable=True),
         sa.Column("result", sa.Text(), nullable=True),
+        sa.Column("result_file_id", sa.BigInteger(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("delivered", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
@@ -344,10 +373,13 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "state IN ('accepted', 'in_progress', 'completed', 'rejected')", name=op.f("ck_orders_state")
         ),
+        sa.CheckConstraint("delivered BETWEEN 1 AND quantity - 1", name=op.f("ck_orders_delivered_in_part")),
         sa.CheckConstraint("price >= 0", name=op.f("ck_orders_price")),
         sa.CheckConstraint("quantity >= 1", name=op.f("ck_orders_quantity")),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_orders_customer_id_customers")),
+        sa.ForeignKeyConstraint(["file_id"], ["files.id"], name=op.f("fk_orders_file_id_files")),
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name=op.f("fk_orders_key_id_api_keys")),
+        sa.ForeignKeyConstraint(["result_file_id"], ["files.id"], name=op.f("fk_orders_result_file_id_files")),
         sa.ForeignKeyConstraint(["service_id"], ["services.id"], name=op.f("fk_orders_service_id_services")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
         postgresql_with={"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"},
@@ -361,14 +393,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("device <> ''"),
     )
     op.create_index(
-        "ix_orders_reference", "orders", ["reference"], unique=False, postgresql_where=sa.text("reference <> ''")
-    )
-    op.create_index(
         "ix_orders_open",
         "orders",
         ["id"],
         unique=False,
         postgresql_where=sa.text("state IN ('accepted', 'in_progress')"),
+    )
+    op.create_index(
+        "ix_orders_reference", "orders", ["reference"], unique=False, postgresql_where=sa.text("reference <> ''")
     )
     op.create_index(
         "uq_orders_open_device",
@@ -388,6 +420,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), server_default="prepared", nullable=False),
         sa.Column("remote_id", sa.Text(), nullable=True),
         sa.Column("cost", sa.BigInteger(), nullable=True),
+        sa.Column("cost_currency", sa.String(length=3), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("lease_by", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
@@ -446,7 +479,11 @@ def upgrade() -> None:
         "ix_attempts_sending", "attempts", ["lease_until"], unique=False, postgresql_where=sa.text("state = 'sending'")
     )
     op.create_index(
-        "ix_attempts_unclear", "attempts", ["id"], unique=False, postgresql_where=sa.text("state = 'unclear'")
+        "ix_attempts_unclear",
+        "attempts",
+        ["supplier_id", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'unclear'"),
     )
     op.create_index(
         "uq_attempts_live",
@@ -498,14 +535,13 @@ def upgrade() -> None:
         "uq_transfers_charge", "transfers", ["order_id"], unique=True, postgresql_where=sa.text("kind = 'charge'")
     )
     op.create_index(
-        "uq_transfers_outcome",
-        "transfers",
-        ["order_id"],
-        unique=True,
-        postgresql_where=sa.text("kind IN ('settle', 'refund')"),
+        "uq_transfers_refund", "transfers", ["order_id"], unique=True, postgresql_where=sa.text("kind = 'refund'")
     )
     op.create_index(
         "uq_transfers_reverse", "transfers", ["order_id"], unique=True, postgresql_where=sa.text("kind = 'reverse'")
+    )
+    op.create_index(
+        "uq_transfers_settle", "transfers", ["order_id"], unique=True, postgresql_where=sa.text("kind = 'settle'")
     )
     op.create_index(
         "uq_transfers_topup",

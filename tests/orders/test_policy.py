@@ -18,14 +18,20 @@ CLAIM = ClaimedAttempt(
     remote_id="55",
     remote_type=ServiceType.IMEI,
     remote_fields=[],
+    field_map={},
+    fixed={},
     device="356557847079356",
     quantity=2,
     fields={},
+    file_id=None,
     price=100,
     currency="USD",
+    sent_at=None,
     blocked=None,
     blocked_seconds=None,
     refused_routes=[],
+    cost=80,
+    cost_currency="USD",
 )
 POLL = ClaimedPoll(7, 3, 1, 1, 10, "900", 0, 5.0)
 

@@ -1,0 +1,41 @@
+"""Makes of a claimed attempt what a connector takes: their names of fields, the route's fixed values, the file."""
+
+from collections.abc import Mapping, Sequence
+
+from app.connectors.base import File, PlaceRequest
+from app.db import Database
+from app.orders.attempts import ClaimedAttempt
+from app.orders.files import load_files
+
+
+async def requests_for(db: Database, claims: Sequence[ClaimedAttempt]) -> list[PlaceRequest]:
+    """Return a request for each claim, in their order."""
+    wanted = {claim.file_id for claim in claims if claim.file_id is not None}
+    files: dict[int, File] = {}
+    if wanted:
+        async with db.pool.connection() as conn:
+            files = await load_files(conn, wanted)
+    return [request_for(claim, files) for claim in claims]
+
+
+def request_for(claim: ClaimedAttempt, files: Mapping[int, File]) -> PlaceRequest:
+    """Return the request of one claim.
+
+    A field goes under the name that the route's map gives it; else under the supplier's own spelling of the same name,
+    byte for byte, whatever blanks or case ours has. The route's fixed values win over what the customer sent.
+    """
+    theirs = {field["name"].strip().lower(): field["name"] for field in claim.remote_fields}
+    fields = {
+        claim.field_map.get(name) or theirs.get(name.strip().lower(), name): value
+        for name, value in claim.fields.items()
+    }
+    return PlaceRequest(
+        reference=str(claim.attempt_id),
+        remote_id=claim.remote_id,
+        type=claim.remote_type,
+        device=claim.device,
+        quantity=claim.quantity,
+        fields={**fields, **claim.fixed},
+        file=files.get(claim.file_id) if claim.file_id is not None else None,
+        sent_at=claim.sent_at,
+    )
