@@ -115,7 +115,7 @@ class RestApi:
             raise Refused(RefusalReason.SERVICE_OFF, "there is no such page (HTTP 404)")
         value = reply.json()
         text = _error_text(value)
-        if any(sign in text.lower() for sign in _WALLS):
+        if is_wall(text):
             # It proves nothing about an order: some walls answer after the application has run.
             raise Unclear(text) if buys else Refused(RefusalReason.BLOCKED, text)
         if reply.status < 300:
@@ -129,6 +129,11 @@ class RestApi:
             what = "the API key is not valid" if reply.status == 401 else "the API key lacks a permission"
             raise Refused(RefusalReason.BAD_CREDENTIALS, f"{what}: {text}"[:MAX_TEXT])
         raise Refused(REFUSING_CODES[reply.status] if reason is RefusalReason.OTHER else reason, text)
+
+
+def is_wall(text: str) -> bool:
+    """Whether the message of a JSON reply is that of something in front of their application."""
+    return any(sign in text.lower() for sign in _WALLS)
 
 
 def body_of(value: object) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from xml.sax.saxutils import escape
 from pydantic import Field, SecretStr, model_validator
 
 from app.connectors._amounts import read_amount, read_currency
-from app.connectors._cekceir import CURRENCY, REFUSALS, RestApi, root
+from app.connectors._cekceir import CURRENCY, REFUSALS, RestApi, is_wall, root
 from app.connectors._dhru_catalog import read_catalog
 from app.connectors._dhru_reply import clean, error_text, folded, open_envelope, outcome, report, text_of
 from app.connectors._xml import read_xml
@@ -181,6 +181,8 @@ class CekCeirDhruConnector(Connector[CekCeirDhruConfig]):
             raise Refused(self.refusal(text), text)
         if envelope.success is None:
             message = error_text(envelope.body.get("message"))
+            if is_wall(message):
+                raise Refused(RefusalReason.BLOCKED, message)
             raise Unclear(f"the reply is not in the supplier's format: {message}"[:500])
         first = envelope.success[0] if isinstance(envelope.success, list) else envelope.success
         return folded(first)
