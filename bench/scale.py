@@ -24,6 +24,8 @@ class Scale:
     dispatches: int
     """Orders of one turn of dispatching."""
     pgbench_seconds: int
+    turns_seconds: float
+    """How long the turns of one comparison may take together."""
     turn_seconds: float
     """A turn that takes longer is cut off there; its rate is of what was done by then."""
 
@@ -42,6 +44,7 @@ FULL = Scale(
     paced_seconds=5.0,
     dispatches=5_000,
     pgbench_seconds=2,
+    turns_seconds=45.0,
     turn_seconds=15.0,
 )
 
@@ -59,5 +62,6 @@ QUICK = Scale(
     paced_seconds=0.5,
     dispatches=100,
     pgbench_seconds=1,
+    turns_seconds=20.0,
     turn_seconds=10.0,
 )

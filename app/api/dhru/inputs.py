@@ -1,7 +1,7 @@
 """Turns the parameters of a call into wishes and order numbers, under all the names clients use."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from app.api.dhru import replies
@@ -22,6 +22,7 @@ CUSTOM = ("customfield", "customfields", "custom", "fields", "required")
 
 _NOT_FIELDS = frozenset((*SERVICE_IDS, *QUANTITIES, *CUSTOM, "orderid", "server"))
 _DEVICE_NAMES = frozenset(("imei", "imei_sn", "imei_number", "imei_or_sn", "sn", "serial", "serial_number"))
+MAX_ID_DIGITS = 19  # those of the largest bigint
 MAX_INPUTS = 1_000
 """The most parameters and custom fields of one order."""
 
@@ -83,7 +84,7 @@ def bulk_rows(content: Any, flat: Mapping[str, Any], *, limit: int) -> list[tupl
         # One row instead of a map of rows, or nothing but flat values.
         named = {**content, **{name: value for name, value in flat.items() if name not in content}}
         content = [named] if any(name.strip().lower() in SERVICE_IDS for name in named) else []
-    return _keyed(content, limit, _bulk_row)
+    return _keyed(content, limit, lambda values: map(_bulk_row, values))
 
 
 def bulk_orders(content: Any, flat: Mapping[str, Any], *, limit: int) -> list[tuple[str, int | None]]:
@@ -99,8 +100,8 @@ def bulk_orders(content: Any, flat: Mapping[str, Any], *, limit: int) -> list[tu
                 value = ",".join(as_text(item) for item in value)
             if value:
                 texts = [text for text in _LIST.split(as_text(value)) if text]
-                return _keyed({text[:40]: text for text in texts}, limit, _order_of)
-    return _keyed(content, limit, _order_of)
+                return _keyed({text[:40]: text for text in texts}, limit, _orders_of)
+    return _keyed(content, limit, _orders_of)
 
 
 def order_ids(row: Row) -> list[int | None]:
@@ -137,7 +138,7 @@ def wish_of(row: Row, catalog: Catalog, reference: str = "") -> Wish:
         raise replies.invalid(error.message) from error
 
 
-def _keyed(content: Any, limit: int, read: Callable[[Any], Read]) -> list[tuple[str, Read]]:
+def _keyed(content: Any, limit: int, read: Callable[[Collection[Any]], Iterable[Read]]) -> list[tuple[str, Read]]:
     if isinstance(content, list):
         # PHP writes a map whose keys run from 0 as a list, and reads the reply's keys as numbers again.
         content = {str(index): value for index, value in enumerate(content)}
@@ -147,27 +148,38 @@ def _keyed(content: Any, limit: int, read: Callable[[Any], Read]) -> list[tuple[
         raise Refusal("Too many rows", f"A bulk call may have {limit} rows.")
     if not _RESERVED_KEYS.isdisjoint(content) or "\x00" in "".join(content):
         raise Malformed("A row has a key that the reply needs for itself.")
-    return [(key, read(value)) for key, value in content.items()]
+    return list(zip(content, read(content.values()), strict=True))
 
 
 def _bulk_row(value: Any) -> Row | Refusal:
     return Row(value) if isinstance(value, dict) else Malformed("The row is not an object.")
 
 
+def _orders_of(values: Collection[Any]) -> Iterable[int | None]:
+    """Return the order each row names. What panels send, nothing but an ID in digits, is read all in one."""
+    try:
+        texts = [value["ID"] for value in values]
+        plain = "".join(texts)
+    except (KeyError, TypeError):
+        return map(_order_of, values)
+    lengths = [*map(len, texts)]
+    alone = max(map(len, values)) == 1
+    if alone and min(lengths) > 0 and max(lengths) <= MAX_ID_DIGITS and plain.isascii() and plain.isdigit():
+        return map(int, texts)
+    return map(_order_of, values)
+
+
 def _order_of(value: Any) -> int | None:
     if isinstance(value, dict):
-        if len(value) == 1 and "ID" in value:
-            value = value["ID"]  # what panels send, a hundred of them in a call
-        else:
-            row = Row(value)
-            value = next((found for name in ORDER_IDS if (found := row.get(name))), None)
+        row = Row(value)
+        value = next((found for name in ORDER_IDS if (found := row.get(name))), None)
     if isinstance(value, str):
         text = value.strip()
     elif isinstance(value, int) and not isinstance(value, bool):
         text = str(value)
     else:
         return None
-    return int(text) if len(text) <= 19 and text.isdigit() and text.isascii() else None
+    return int(text) if len(text) <= MAX_ID_DIGITS and text.isdigit() and text.isascii() else None
 
 
 def _custom(row: Row) -> dict[str, str]:

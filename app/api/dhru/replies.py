@@ -150,12 +150,12 @@ def order_status(order: OrderStatus | None, dialect: str) -> dict[str, Any]:
         return {"STATUS": number(0, dialect), "CODE": "", "COMMENTS": ""}
     _, state, device, text = order
     status = STATUS_NUMBERS[state]
-    code = comments = ""
-    if status > 1:
-        # Clients wait for ever for a final order without a CODE.
-        code = _as_html(text) or ("Completed" if status == 4 else "Rejected")
-        comments = code if status == 3 else ""
-    return {"IMEI": device, "STATUS": number(status, dialect), "CODE": code, "COMMENTS": comments}
+    shown = status if dialect == "6.1" else str(status)
+    if status < 2:
+        return {"IMEI": device, "STATUS": shown, "CODE": "", "COMMENTS": ""}
+    # Clients wait for ever for a final order without a CODE.
+    code = _as_html(text) or ("Completed" if status == 4 else "Rejected")
+    return {"IMEI": device, "STATUS": shown, "CODE": code, "COMMENTS": code if status == 3 else ""}
 
 
 def number(value: int, dialect: str) -> int | str:
