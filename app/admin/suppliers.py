@@ -26,6 +26,7 @@ from app.admin.schemas import (
 from app.money import format_amount
 from app.suppliers import records, service
 from app.suppliers.contact import sync_supplier, try_out
+from app.suppliers.diagnosis import Finding
 from app.suppliers.records import RemoteServiceRow, SupplierRow
 
 router = APIRouter(prefix="/suppliers", tags=["suppliers"], route_class=ExactRoute)
@@ -72,10 +73,12 @@ class SupplierOut(BaseModel):
 
 
 class DiagnosisOut(BaseModel):
-    """How a test of the account went, in one sentence."""
+    """How a test of the account went, in one sentence; ``code`` never changes with the wording."""
 
     ok: bool
+    code: Finding
     diagnosis: str = Field(examples=["Works: balance 61.20 USD, 412 services."])
+    hint: str = Field(examples=["Ask the supplier to allow our address; they see us as 203.0.113.7."])
     balance: Decimals | None
     currency: str | None
     services: int | None
@@ -157,7 +160,9 @@ async def try_supplier(supplier_id: PathId, _: Operator, parts: Parts) -> Diagno
     found = await try_out(parts.db, parts.sealer, supplier_id)
     return DiagnosisOut(
         ok=found.ok,
+        code=found.code,
         diagnosis=found.diagnosis,
+        hint=found.hint,
         balance=format_amount(found.balance.amount) if found.balance else None,
         currency=found.balance.currency if found.balance else None,
         services=found.services,

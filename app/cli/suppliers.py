@@ -13,8 +13,8 @@ from app.errors import TrunklineError
 from app.money import format_amount
 from app.suppliers import records, service
 from app.suppliers.contact import sync_supplier, try_out
+from app.suppliers.diagnosis import Diagnosis
 from app.suppliers.records import RemoteServiceRow, SupplierRow
-from app.suppliers.service import Diagnosis
 
 commands = typer.Typer(help="Our accounts upstream, and what they sell.", no_args_is_help=True)
 
@@ -89,7 +89,7 @@ def test(supplier: Which) -> None:
 
     diagnosis = with_database(work)
     if not diagnosis.ok:
-        fail(diagnosis.diagnosis)
+        fail("\n".join(line for line in (diagnosis.diagnosis, diagnosis.hint) if line))
     print(diagnosis.diagnosis)
 
 

@@ -217,6 +217,8 @@ class Connector(ABC, Generic[ConfigT]):
     """How many orders one ``check`` may carry; ask the instance, which may know that this supplier takes fewer."""
     place_batch: int = 1
     """How many orders one ``place_many`` may carry; 1 means that only ``place`` exists. Ask the instance, as above."""
+    paths: ClassVar[Sequence[str]] = ()
+    """Where on a site this protocol is found, to look there when a base URL leads nowhere."""
     refusals: ClassVar[Mapping[str, RefusalReason]] = {}
     """Phrases in their error texts (lower case) and what they mean; the first that occurs decides."""
 
@@ -282,6 +284,12 @@ class Connector(ABC, Generic[ConfigT]):
     async def services_for(self, device_id: str, network_id: str) -> Sequence[RemoteService]:
         """Return what the supplier offers for one device on one network, where the catalogue is too large to list."""
         raise Unsupported("the catalogue does not depend on the device")
+
+    @classmethod
+    async def knock(cls, http: SupplierHttp, root: str) -> str:
+        """Return as what this protocol answers at the site ``root`` when asked without credentials, empty if not."""
+        del http, root
+        return ""
 
     @classmethod
     def refusal(cls, text: str) -> RefusalReason:

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_catalog import LEGACY_FIELDS, read_catalog
+from app.connectors._dhru_dialects import TITLES, recognise
 from app.connectors._dhru_reply import (
     MAX_TEXT,
     error_text,
@@ -71,6 +72,7 @@ class DhruConnector(Connector[DhruConfig]):
     config_type = DhruConfig
     check_batch = 100
     place_batch = 50
+    paths = ("/api/index.php", "/public/api.php", "/api.php", "/index.php", "/dhru/api/index.php", "/dhru_api.php")
     refusals: ClassVar[Mapping[str, RefusalReason]] = {
         # "Invalid IP Request", "Your Server IP is not allowed…", firewalls that answer in JSON.
         "invalid ip": RefusalReason.BLOCKED,
@@ -209,6 +211,18 @@ class DhruConnector(Connector[DhruConfig]):
         if not reports:
             self._raise_error(value)
         return list(reports.values())
+
+    @classmethod
+    async def knock(cls, http: SupplierHttp, root: str) -> str:
+        """Return the title of the dialect that answers ``accountinfo`` without credentials, wherever on the site."""
+        for path in cls.paths:
+            try:
+                reply = await http.send("POST", root + path, buys=False, form={"action": "accountinfo"})
+            except (Refused, Unclear):
+                continue
+            if found := recognise(reply.text, reply.headers):
+                return TITLES[found]
+        return ""
 
     async def _call_bulk(self, action: str, keyed: Mapping[str, Mapping[str, str]], *, buys: bool) -> Any:
         """One bulk call; ``Unsupported``, and single ones from now on, if they do not know the action."""

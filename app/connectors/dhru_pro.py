@@ -18,7 +18,7 @@ from pydantic import Field, SecretStr
 
 from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_reply import MAX_ID, MAX_TEXT, clean, folded, refuse, text_of
-from app.connectors._reply import Reply
+from app.connectors._reply import Reply, find_json
 from app.connectors.base import (
     Connector,
     ConnectorConfig,
@@ -32,6 +32,7 @@ from app.connectors.base import (
     ServiceType,
 )
 from app.connectors.errors import RefusalReason, Refused, Unclear
+from app.connectors.http import SupplierHttp
 from app.money import Money
 
 _DEVICE_FIELD = re.compile(r"imei|serial|\bs/?n\b", re.IGNORECASE)
@@ -131,6 +132,13 @@ class DhruProConnector(Connector[DhruProConfig]):
         "cancelled": ReportStatus.FAILED,
     }
     """The status of an order in lower case; anything else is pending and noted."""
+
+    @classmethod
+    async def knock(cls, http: SupplierHttp, root: str) -> str:
+        """Return the title if ``GET account`` without a token is answered in JSON, as with code 401."""
+        reply = await http.send("GET", f"{root}/api/reseller/v1/account", buys=False)
+        known = reply.status in {200, 401, 403} and {"status", "message"} & folded(find_json(reply.text)).keys()
+        return cls.title if known else ""
 
     async def balance(self) -> Money:
         """Return what ``GET account`` says: ``{"currency": "USD", "balance": "125.50", "name", "email"}``."""

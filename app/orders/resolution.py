@@ -28,7 +28,8 @@ async def resolve_attempt(
     if row is None:
         raise NotFound("There is no such attempt.")
     # A worker may hold it now to look for it; a person's word comes first, and the worker's then changes nothing.
-    lease_by, supplier_id = row.pop("lease_by"), row.pop("supplier_id")
+    lease_by = row.pop("lease_by")
+    del row["supplier_id"]
     if row.pop("state") != AttemptState.UNCLEAR:
         raise Conflict("Only an unclear attempt can be resolved.")
     actor = f"staff {staff_id}"

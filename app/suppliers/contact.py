@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from app.alarms.service import about_supplier, end_alarms
 from app.connectors.base import Connector
 from app.connectors.errors import ConnectorError
 from app.db import Database
 from app.errors import Conflict, TrunklineError
 from app.sealing import Sealer
-from app.suppliers.service import Diagnosis, connect, diagnose, get, store_balance
+from app.suppliers.diagnosis import Diagnosis, diagnose
+from app.suppliers.service import REACHED, connect, get, store_balance
 from app.suppliers.sync import SyncResult, sync
 
 
@@ -39,12 +41,17 @@ async def reached(db: Database, sealer: Sealer, supplier_id: int) -> AsyncIterat
 
 
 async def try_out(db: Database, sealer: Sealer, supplier_id: int) -> Diagnosis:
-    """Try a supplier account out, buy nothing, and keep the balance that was seen."""
+    """Try a supplier account out, buy nothing, and keep the balance that was seen.
+
+    One that works ends the alarms about not getting in.
+    """
     async with reached(db, sealer, supplier_id) as connector:
         diagnosis = await diagnose(connector)
-    if diagnosis.balance is not None:
-        async with db.transaction() as conn:
+    async with db.transaction() as conn:
+        if diagnosis.balance is not None:
             await store_balance(conn, supplier_id, diagnosis.balance)
+        if diagnosis.ok:
+            await end_alarms(conn, REACHED, about_supplier(supplier_id))
     return diagnosis
 
 

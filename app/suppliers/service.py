@@ -13,7 +13,6 @@ from pydantic import SecretStr, ValidationError
 from app.alarms.service import AlarmKind, about_supplier, end_alarms
 from app.connectors import registry
 from app.connectors.base import Connector
-from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear
 from app.connectors.http import Exchange
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
@@ -21,12 +20,9 @@ from app.money import Money
 from app.sealing import Sealer
 from app.suppliers.routing import RouteFacts
 
-PAUSES = (
-    AlarmKind.SUPPLIER_DOWN,
-    AlarmKind.SUPPLIER_BLOCKED,
-    AlarmKind.SUPPLIER_CREDENTIALS,
-    AlarmKind.LOW_BALANCE,
-)
+REACHED = (AlarmKind.SUPPLIER_DOWN, AlarmKind.SUPPLIER_BLOCKED, AlarmKind.SUPPLIER_CREDENTIALS)
+"""The alarms that are over when a supplier answers us."""
+PAUSES = (*REACHED, AlarmKind.LOW_BALANCE)
 """The alarms that go with a supplier being left alone."""
 
 
@@ -284,41 +280,6 @@ async def keep_exchanges(conn: Connection, supplier_id: int, call: str, exchange
 
 def _text(value: str) -> str:
     return value.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What a test of a supplier account found: ``ok`` or not, one sentence why, and what it holds and offers."""
-
-    ok: bool
-    diagnosis: str
-    balance: Money | None
-    services: int | None
-
-
-async def diagnose(connector: Connector[Any]) -> Diagnosis:
-    """Ask the supplier for balance and catalogue and say in one sentence how that went. Buys nothing."""
-    balance: Money | None = None
-    try:
-        try:
-            balance = await connector.balance()
-            held = f"balance {balance}" if balance else "no balance call"
-        except Unclear as error:
-            # A catalogue can be sold from without a balance; the operator is told what to mend.
-            held = f"balance unknown ({error.text})"
-        services = len(await connector.catalog())
-    except NotSent as error:
-        return Diagnosis(False, f"The supplier cannot be reached: {error.text}", balance, None)
-    except Refused as error:
-        hint = {
-            RefusalReason.BAD_CREDENTIALS: "The supplier does not accept these credentials",
-            RefusalReason.BLOCKED: "The supplier blocks us (ask them to allow this server's address)",
-            RefusalReason.THROTTLED: "The supplier asks us to slow down",
-        }.get(error.reason, "The supplier refused")
-        return Diagnosis(False, f"{hint}: {error.text}", balance, None)
-    except Unclear as error:
-        return Diagnosis(False, f"The answer is not this protocol's: {error.text}", balance, None)
-    return Diagnosis(True, f"Works: {held}, {services} services.", balance, services)
 
 
 async def store_balance(conn: Connection, supplier_id: int, balance: Money) -> None:
