@@ -9,8 +9,11 @@ import uvicorn
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
-    """Lend the base URL of ``app``; the server is stopped at the end."""
+async def serving(app: Any, *, graceful: bool = False, **options: Any) -> AsyncIterator[str]:
+    """Lend the base URL of ``app``; the server is stopped at the end.
+
+    ``graceful`` lets open requests end and runs the app's own shutdown; a fake that hangs must do without.
+    """
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, **options)
     server = uvicorn.Server(config)
     # Not serve(): that one would take over the test process's signals.
@@ -25,5 +28,5 @@ async def serving(app: Any, **options: Any) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        server.force_exit = True
+        server.force_exit = not graceful
         await task

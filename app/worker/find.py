@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 PROOF_AFTER = timedelta(minutes=10)
 AGAIN_SECONDS = 120.0
+PATIENCE = 5
+"""Asked again after a fifth of the time since it was sent: looking may cost the supplier many calls."""
 NEVER_SECONDS = 86_400.0
 """A supplier that cannot tell today may be able to tomorrow, with another release of its connector."""
 
@@ -45,12 +47,12 @@ class Finder:
             except Unsupported:
                 found, problem = None, Postponed(claim.attempt_id, NEVER_SECONDS)
             except ConnectorError as error:
-                found, problem = None, Postponed(claim.attempt_id, AGAIN_SECONDS, error.text)
+                found, problem = None, Postponed(claim.attempt_id, self._again(claim), error.text)
             except Exception as error:
                 log.exception("the connector broke", supplier_id=self.account.id, attempt_id=claim.attempt_id)
-                found, problem = None, Postponed(claim.attempt_id, AGAIN_SECONDS, f"broke: {type(error).__name__}")
+                found, problem = None, Postponed(claim.attempt_id, self._again(claim), f"broke: {type(error).__name__}")
         if problem is None and found is None and not self._long_ago(claim):
-            problem = Postponed(claim.attempt_id, AGAIN_SECONDS, "not there yet")
+            problem = Postponed(claim.attempt_id, self._again(claim), "not there yet")
         async with self.db.transaction() as conn:
             if problem is not None:
                 await postpone(conn, [problem], lease_by=self.lease_by)
@@ -63,6 +65,11 @@ class Finder:
                 write = policy.not_there(claim, policy.NOT_TAKEN, (await route_facts(conn, [key]))[key])
             await record(conn, [write], lease_by=self.lease_by, actor="worker")
         log.info("looked for a lost order", attempt_id=claim.attempt_id, order_id=claim.order_id, found=bool(found))
+
+    @staticmethod
+    def _again(claim: ClaimedAttempt) -> float:
+        age = (now() - claim.sent_at).total_seconds() if claim.sent_at else 0.0
+        return max(AGAIN_SECONDS, age / PATIENCE)
 
     @staticmethod
     def _long_ago(claim: ClaimedAttempt) -> bool:
