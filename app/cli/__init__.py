@@ -5,6 +5,7 @@ import typer
 from app.cli.audit import audit
 from app.cli.customers import commands as customers
 from app.cli.demo import demo
+from app.cli.fakes import fakes
 from app.cli.routes import commands as routes
 from app.cli.services import commands as services
 from app.cli.serving import migrate, serve, simulator, up, worker
@@ -19,7 +20,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (demo, up, serve, worker, migrate, simulator, audit, rotate_secrets):
+for command in (demo, up, serve, worker, migrate, simulator, fakes, audit, rotate_secrets):
     cli.command()(command)
 for name, group in {
     "staff": staff,

@@ -1,0 +1,26 @@
+"""``trunkline fakes`` runs every fake where it says."""
+
+import asyncio
+import json
+import sys
+
+import httpx2
+
+from tests.acceptance.systems import SYSTEMS
+
+
+async def test_every_fake_is_where_it_says() -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app", "fakes", stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(60), httpx2.AsyncClient() as client:
+            for kind in SYSTEMS:
+                line = (await process.stdout.readline()).decode()
+                assert line.split()[0] == kind
+                config = json.loads(line[line.index("{") :])
+                await process.stdout.readline()
+                state = (await client.get(f"{config['base_url']}/fake/state")).json()
+                assert (state["accepted"], state["bought_twice"]) == (0, 0)
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
