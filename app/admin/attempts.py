@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StrictBool
 
 from app.admin.bodies import ExactRoute
-from app.admin.deps import Operator, Reader, Transaction
+from app.admin.deps import Operator, Parts, Reader, Transaction
 from app.admin.schemas import DEFAULT_PAGE, MAX_ID, Body, Cursor, Decimals, Page, PageSize, PathId, Row
+from app.connectors.base import Report
 from app.errors import Invalid
 from app.money import format_amount
 from app.orders import reading
+from app.orders.asking import ask_supplier
 from app.orders.reading import AttemptRow, ExchangeRow
 from app.orders.resolution import resolve_attempt
 
@@ -61,6 +63,14 @@ class AttemptOut(Row):
     closed_at: datetime | None
     placing: ExchangeOut | None
     report: ExchangeOut | None
+
+
+class AskedOut(BaseModel):
+    """The supplier's answer: still pending, done, or failed (cancelled ones count as failed and are refunded)."""
+
+    status: Literal["pending", "done", "failed"]
+    text: str
+    note: str
 
 
 class Resolution(Body):
@@ -115,3 +125,19 @@ def attempt_out(row: AttemptRow) -> AttemptOut:
 
 def _exchange_out(row: ExchangeRow | None) -> ExchangeOut | None:
     return ExchangeOut(**{name: getattr(row, name) for name in ExchangeOut.model_fields}) if row else None
+
+
+@router.post("/{attempt_id}/cancel", summary="Ask the supplier to cancel")
+async def cancel(attempt_id: PathId, staff: Operator, parts: Parts) -> AskedOut:
+    """Pass the wish on; the order is rejected and refunded only if the supplier says that it is cancelled."""
+    return _asked(await ask_supplier(parts.db, parts.sealer, attempt_id, "cancel", staff_id=staff.id))
+
+
+@router.post("/{attempt_id}/hurry", summary="Ask the supplier to end the waiting")
+async def hurry(attempt_id: PathId, staff: Operator, parts: Parts) -> AskedOut:
+    """Ask for whatever there is now: a result, or that there will be none."""
+    return _asked(await ask_supplier(parts.db, parts.sealer, attempt_id, "hurry", staff_id=staff.id))
+
+
+def _asked(report: Report) -> AskedOut:
+    return AskedOut(status=report.status.value, text=report.text, note=report.note)
