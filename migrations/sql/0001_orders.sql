@@ -286,7 +286,8 @@ BEGIN
         WHERE a.state = 'prepared' AND a.supplier_id = p_supplier AND a.due_at <= clock_timestamp()
         ORDER BY a.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
     ), work AS (
-        SELECT w.* FROM due JOIN attempt_work w ON w.attempt_id = due.id
+        -- The lateral keeps the view to the rows claimed; joined plainly it may be computed for all attempts there are.
+        SELECT w.* FROM due, LATERAL (SELECT * FROM attempt_work v WHERE v.attempt_id = due.id LIMIT 1) w
     ), claimed AS (
         UPDATE attempts a
         SET state = CASE WHEN w.blocked IS NULL THEN 'sending' ELSE a.state END,
@@ -318,7 +319,8 @@ BEGIN
         FROM due WHERE a.id = due.id
         RETURNING a.id
     )
-    SELECT w.* FROM claimed c JOIN attempt_work w ON w.attempt_id = c.id ORDER BY w.attempt_id;
+    SELECT w.* FROM claimed c, LATERAL (SELECT * FROM attempt_work v WHERE v.attempt_id = c.id LIMIT 1) w
+    ORDER BY w.attempt_id;
 END $$;
 
 -- Takes placed attempts of one supplier that are due to be asked after; pushing due_at forward is the lease.
