@@ -2,7 +2,20 @@
 
 from fastapi import APIRouter, Depends
 
-from app.admin import alarms, attempts, audit, customers, kinds, orders, prices, rates, routes, services, suppliers
+from app.admin import (
+    alarms,
+    attempts,
+    audit,
+    books,
+    customers,
+    kinds,
+    orders,
+    prices,
+    rates,
+    routes,
+    services,
+    suppliers,
+)
 from app.admin.deps import AdminDeps, bound
 from app.admin.problems import PREFIX, RESPONSES, install_error_handlers
 
@@ -12,6 +25,6 @@ __all__ = ["AdminDeps", "admin_router", "install_error_handlers"]
 def admin_router(deps: AdminDeps) -> APIRouter:
     """Return the routes of the staff API, working on ``deps``; its errors need ``install_error_handlers``."""
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(bound(deps))], responses=RESPONSES)
-    for noun in (kinds, suppliers, services, routes, prices, rates, customers, orders, attempts, alarms, audit):
+    for noun in (kinds, suppliers, books, services, routes, prices, rates, customers, orders, attempts, alarms, audit):
         router.include_router(noun.router)
     return router

@@ -1,5 +1,7 @@
-"""What staff ask of a supplier about one placed attempt: to cancel it, or to end the waiting. Only the supplier's answer
-changes anything."""
+"""What staff ask of a supplier about one placed attempt: to cancel it, or to end the waiting.
+
+Only the supplier's answer changes anything.
+"""
 
 from typing import Literal
 

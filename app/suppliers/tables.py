@@ -120,3 +120,22 @@ class Exchange(Base):
     reply: Mapped[str]
     milliseconds: Mapped[int] = mapped_column(Integer)
     error: Mapped[str | None]
+
+
+class SupplierDeposit(Base):
+    """Money paid in at a supplier (below zero: taken out), in micro-units of the supplier's currency, once a reference."""
+
+    __tablename__ = "supplier_deposits"
+    __table_args__ = (
+        UniqueConstraint("supplier_id", "reference"),
+        CheckConstraint("amount <> 0", name="amount"),
+        CheckConstraint("reference <> ''", name="reference"),
+    )
+
+    id: Mapped[Id]
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
+    amount: Mapped[int]
+    reference: Mapped[str]
+    note: Mapped[str] = mapped_column(server_default="")
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    at: Mapped[Created]

@@ -500,6 +500,24 @@ def upgrade() -> None:
         postgresql_where=sa.text("remote_id IS NOT NULL"),
     )
     op.create_table(
+        "supplier_deposits",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("supplier_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("staff_id", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("amount <> 0", name=op.f("ck_supplier_deposits_amount")),
+        sa.CheckConstraint("reference <> ''", name=op.f("ck_supplier_deposits_reference")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_supplier_deposits_staff_id_staff")),
+        sa.ForeignKeyConstraint(
+            ["supplier_id"], ["suppliers.id"], name=op.f("fk_supplier_deposits_supplier_id_suppliers")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_supplier_deposits")),
+        sa.UniqueConstraint("supplier_id", "reference", name=op.f("uq_supplier_deposits_supplier_id_reference")),
+    )
+    op.create_table(
         "transfers",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
