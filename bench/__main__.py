@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from bench import dispatch, listing, place, status
+from bench import dispatch, listing, place, status, sync
 from bench.report import Line, table
 from bench.scale import FULL, QUICK
 from bench.stage import Ground, Stage, ground, stage
@@ -19,7 +19,11 @@ ON_STAGE: dict[str, Callable[[Stage], list[Line]]] = {
     "status": status.measure,
     "list": listing.measure,
 }
-NAMES = (*ON_STAGE, "dispatch")
+BY_THEMSELVES: dict[str, Callable[[Ground], list[Line]]] = {
+    "dispatch": dispatch.measure,
+    "sync": sync.measure,
+}
+NAMES = (*ON_STAGE, *BY_THEMSELVES)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -49,9 +53,10 @@ def run(on: Ground, chosen: Sequence[str]) -> list[Line]:
                 if name in chosen:
                     _say(name)
                     lines += measure(here)
-    if "dispatch" in chosen:
-        _say("dispatch")
-        lines += dispatch.measure(on)
+    for name, alone in BY_THEMSELVES.items():
+        if name in chosen:
+            _say(name)
+            lines += alone(on)
     return lines
 
 

@@ -23,6 +23,8 @@ class Scale:
     """How long the latency is looked at, at half the rate that was measured."""
     dispatches: int
     """Orders of one turn of dispatching."""
+    catalogue: int
+    """Services of the catalogue that is read from a supplier."""
     pgbench_seconds: int
     turns_seconds: float
     """How long the turns of one comparison may take together."""
@@ -43,6 +45,7 @@ FULL = Scale(
     lists=300,
     paced_seconds=5.0,
     dispatches=5_000,
+    catalogue=10_000,
     pgbench_seconds=2,
     turns_seconds=45.0,
     turn_seconds=15.0,
@@ -61,6 +64,7 @@ QUICK = Scale(
     lists=20,
     paced_seconds=0.5,
     dispatches=100,
+    catalogue=200,
     pgbench_seconds=1,
     turns_seconds=20.0,
     turn_seconds=10.0,

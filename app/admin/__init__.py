@@ -7,6 +7,7 @@ from app.admin import (
     attempts,
     audit,
     books,
+    changes,
     customers,
     kinds,
     orders,
@@ -25,6 +26,20 @@ __all__ = ["AdminDeps", "admin_router", "install_error_handlers"]
 def admin_router(deps: AdminDeps) -> APIRouter:
     """Return the routes of the staff API, working on ``deps``; its errors need ``install_error_handlers``."""
     router = APIRouter(prefix=PREFIX, dependencies=[Depends(bound(deps))], responses=RESPONSES)
-    for noun in (kinds, suppliers, books, services, routes, prices, rates, customers, orders, attempts, alarms, audit):
+    for noun in (
+        kinds,
+        suppliers,
+        changes,
+        books,
+        services,
+        routes,
+        prices,
+        rates,
+        customers,
+        orders,
+        attempts,
+        alarms,
+        audit,
+    ):
         router.include_router(noun.router)
     return router

@@ -1,10 +1,11 @@
 """``/suppliers``: our accounts upstream, and what each of them sells."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool, StrictInt
 
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Operator, Parts, Reader, Session, Transaction
@@ -23,13 +24,42 @@ from app.admin.schemas import (
     Row,
     Search,
 )
+from app.db import Connection
 from app.money import format_amount
 from app.suppliers import records, service
+from app.suppliers.changes_limits import Limits, change_limits, limits_of
 from app.suppliers.contact import sync_supplier, try_out
 from app.suppliers.diagnosis import Finding
 from app.suppliers.records import RemoteServiceRow, SupplierRow
 
 router = APIRouter(prefix="/suppliers", tags=["suppliers"], route_class=ExactRoute)
+
+
+_PERCENT = "In percent of the cost so far; null for any."
+
+
+class LimitsChange(Body):
+    """Which limits to change; what is not named stays."""
+
+    price_up_percent: StrictInt | None = Field(None, examples=[20], description=_PERCENT)
+    price_down_percent: StrictInt | None = Field(None, examples=[50], description=_PERCENT)
+    apply_new: StrictBool = True
+    apply_names: StrictBool = True
+    apply_fields: StrictBool = Field(True, description="Where no mapped service needs what changes; else it waits.")
+    apply_removed: StrictBool = True
+    missing_limit: StrictInt = Field(3, description="How many readings in a row have to lack a service.")
+
+
+class LimitsOut(BaseModel):
+    """Which changes of the catalogue are taken over by themselves; the others wait for staff."""
+
+    price_up_percent: int | None
+    price_down_percent: int | None
+    apply_new: bool
+    apply_names: bool
+    apply_fields: bool
+    apply_removed: bool
+    missing_limit: int
 
 
 class SupplierIn(Body):
@@ -50,6 +80,7 @@ class SupplierChange(Body):
     config: dict[str, Any] | None = Field(None, examples=[{"api_key": "NEW-KEY"}])
     concurrency: int | None = Field(None, description="Calls that each worker may have open at a time, 1 to 64.")
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
+    limits: LimitsChange | None = Field(None, examples=[{"price_up_percent": 10}])
 
 
 class SupplierOut(BaseModel):
@@ -67,6 +98,7 @@ class SupplierOut(BaseModel):
     balance: Decimals | None
     balance_at: datetime | None
     synced_at: datetime | None
+    limits: LimitsOut
     services: int
     unclear: int = Field(description="Attempts that wait for a person.")
     created_at: datetime
@@ -85,12 +117,14 @@ class DiagnosisOut(BaseModel):
 
 
 class SyncOut(BaseModel):
-    """What a reading of the catalogue changed. Held: kept although the list, suspiciously short, lacks them."""
+    """What a reading of the catalogue changed. Held: kept although the list lacks them, for once or because it is
+    suspiciously short. Waiting: changes that wait for staff now, see ``/suppliers/{id}/changes``."""
 
     added: int
     changed: int
     removed: int
     held: int
+    waiting: int
 
 
 class RemoteServiceOut(Row):
@@ -122,19 +156,21 @@ async def add_supplier(body: SupplierIn, _: Operator, parts: Parts, conn: Transa
         config=body.config,
         currency=body.currency or parts.currency,
     )
-    return _out(await records.get_supplier(conn, supplier_id))
+    return await _shown(conn, supplier_id)
 
 
 @router.get("", summary="All supplier accounts")
 async def list_suppliers(_: Reader, conn: Transaction) -> Listing[SupplierOut]:
     """Every account with its balance and how it stands."""
-    return Listing(items=[_out(row) for row in await records.list_suppliers(conn)])
+    rows = await records.list_suppliers(conn)
+    limits = await limits_of(conn, [row.id for row in rows])
+    return Listing(items=[_out(row, limits[row.id]) for row in rows if row.id in limits])
 
 
 @router.get("/{supplier_id}", summary="One supplier account")
 async def get_supplier(supplier_id: PathId, _: Reader, conn: Transaction) -> SupplierOut:
     """The account with its balance and how it stands."""
-    return _out(await records.get_supplier(conn, supplier_id))
+    return await _shown(conn, supplier_id)
 
 
 @router.patch("/{supplier_id}", summary="Change, pause or resume a supplier account")
@@ -151,7 +187,9 @@ async def change_supplier(
         concurrency=body.concurrency,
         state=body.state,
     )
-    return _out(await records.get_supplier(conn, supplier_id))
+    if body.limits is not None:
+        await change_limits(conn, supplier_id, body.limits.model_dump(exclude_unset=True))
+    return await _shown(conn, supplier_id)
 
 
 @router.post("/{supplier_id}/test", summary="Try a supplier account out")
@@ -173,7 +211,9 @@ async def try_supplier(supplier_id: PathId, _: Operator, parts: Parts) -> Diagno
 async def sync_catalogue(supplier_id: PathId, _: Operator, parts: Parts) -> SyncOut:
     """Read the catalogue and write down what changed; what they no longer list is marked, never deleted."""
     found = await sync_supplier(parts.db, parts.sealer, supplier_id)
-    return SyncOut(added=found.added, changed=found.changed, removed=found.removed, held=found.held)
+    return SyncOut(
+        added=found.added, changed=found.changed, removed=found.removed, held=found.held, waiting=found.waiting
+    )
 
 
 @router.get("/{supplier_id}/services", summary="What a supplier sells")
@@ -190,7 +230,12 @@ async def list_remote_services(
     return Page.of([_remote_out(row) for row in rows], limit)
 
 
-def _out(row: SupplierRow) -> SupplierOut:
+async def _shown(conn: Connection, supplier_id: int) -> SupplierOut:
+    row = await records.get_supplier(conn, supplier_id)
+    return _out(row, (await limits_of(conn, [supplier_id]))[supplier_id])
+
+
+def _out(row: SupplierRow, limits: Limits) -> SupplierOut:
     return SupplierOut(
         id=row.id,
         name=row.name,
@@ -204,6 +249,7 @@ def _out(row: SupplierRow) -> SupplierOut:
         balance=None if row.balance is None else format_amount(row.balance),
         balance_at=row.balance_at,
         synced_at=row.synced_at,
+        limits=LimitsOut(**asdict(limits)),
         services=row.services,
         unclear=row.unclear,
         created_at=row.created_at,

@@ -1,17 +1,20 @@
 """``trunkline supplier``: our accounts upstream; and ``trunkline rotate-secrets``."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from app.cli.output import Limit, progress, table
+from app.cli.output import MAX_ID, Limit, progress, table
 from app.cli.session import Session, fail, with_database
 from app.connectors import registry
 from app.errors import TrunklineError
 from app.money import format_amount
-from app.suppliers import records, service
+from app.suppliers import changes, records, service
+from app.suppliers.changes import ChangeRow, ChangeState
+from app.suppliers.changes_margin import Effect
 from app.suppliers.contact import sync_supplier, try_out
 from app.suppliers.diagnosis import Diagnosis
 from app.suppliers.records import RemoteServiceRow, SupplierRow
@@ -120,10 +123,11 @@ def sync(
                 except TrunklineError as error:
                     failures.append(f"{row.name}: {error.message}")
                 else:
-                    done.append(
+                    line = (
                         f"{row.name}: {result.added} added, {result.changed} changed, {result.removed} removed,"
                         f" {result.held} held."
                     )
+                    done.append(f"{line} {result.waiting} wait for approval." if result.waiting else line)
                 shown.advance(task)
         return done, failures
 
@@ -185,6 +189,76 @@ def services(
     ]
     headings = ("ID", "THEIRS", "TYPE", "COST", "CURRENCY", "NAME")
     table(headings, rows, "No such service; trunkline supplier sync reads the catalogue.")
+
+
+@commands.command("changes")
+def changes_(
+    supplier: Which,
+    state: Annotated[ChangeState, typer.Option(help="What became of them.")] = ChangeState.WAITING,
+    limit: Limit = 200,
+) -> None:
+    """List what a supplier changed and what that does to our margins: one line for each service of ours bought there.
+
+    Example: trunkline supplier changes "Unlock Source"
+    """
+
+    async def work(session: Session) -> list[ChangeRow]:
+        async with session.db.pool.connection() as conn:
+            found = await records.find_supplier(conn, supplier)
+            return await changes.list_changes(conn, found.id, state=state, limit=limit)
+
+    rows = [
+        (change.id, change.kind, change.state, _said(change.old), _said(change.new), change.remote_name, *margins)
+        for change in with_database(work)
+        for margins in _margins(change.effects)
+    ]
+    headings = ("ID", "KIND", "STATE", "OLD", "NEW", "THEIRS", "OURS", "MARGIN", "THEN")
+    table(headings, rows, "There is no such change.")
+
+
+def _said(columns: dict[str, Any]) -> str:
+    """Return one side of a change as a few words."""
+    shown = {
+        name: format_amount(value) if name == "cost" and value is not None else value for name, value in columns.items()
+    }
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if value not in ("", None, []))[:60] or "-"
+
+
+def _margins(effects: Sequence[Effect]) -> list[tuple[str | None, ...]]:
+    """Return our services with their margins before and after; a row of nothings if there is none."""
+    if not effects:
+        return [(None, None, None)]
+    return [(effect.service, _amount(effect.margin_before), _amount(effect.margin_after)) for effect in effects]
+
+
+def _amount(micro: int | None) -> str | None:
+    return None if micro is None else format_amount(micro)
+
+
+@commands.command()
+def approve(
+    supplier: Which,
+    ids: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="ID...", min=1, max=MAX_ID, help="Ids of changes, as `supplier changes` lists them."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+) -> None:
+    """Take over changes of a supplier that wait. Those that the supplier has gone back on are skipped.
+
+    Example: trunkline supplier approve "Unlock Source" 17 18
+    """
+    if bool(ids) == everything:
+        raise typer.BadParameter("Name the changes, or say --all.")
+
+    async def work(session: Session) -> int:
+        async with session.db.transaction() as conn:
+            found = await records.find_supplier(conn, supplier)
+            chosen = ids or await changes.waiting_ids(conn, found.id)
+            return await changes.approve_many(conn, found.id, chosen, staff_id=None)
+
+    approved = with_database(work)
+    print(f"Approved {approved} changes." if approved != 1 else "Approved 1 change.")
 
 
 def rotate_secrets() -> None:

@@ -1,10 +1,14 @@
-"""Brings our copy of a supplier's catalogue up to date, written only where it changed.
+"""Brings our copy of a supplier's catalogue up to date: as a set of changes, written only where something changed.
 
-A list that is empty or suddenly much smaller removes nothing: suppliers' panels answer so while they are broken. What
-it lacks is counted as held; what it has is taken over.
+What a reading changes is compared with the limits of the supplier (``changes_limits``): inside them it is taken over at
+once, outside it waits for staff (``changes``). While a rise of a price waits, nothing is bought there.
+
+A list that is empty or suddenly much smaller removes nothing and counts as nobody's absence: suppliers' panels answer
+so while they are broken. What it has is taken over. From other lists a service has to be missing several times running
+before it counts as removed; it is marked then, never deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,45 +17,28 @@ import orjson
 from app.connectors.base import Connector, RemoteService
 from app.connectors.errors import Unclear
 from app.db import Connection, Database
+from app.money import MAX_AMOUNT
+from app.suppliers import changes_found
 from app.suppliers.service import store_balance
 
 SHRINK_LIMIT = 0.5
 """A list that keeps less than this share of what we know is not believed about the rest."""
 
-_UPSERT = """
-WITH input AS (
-    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
-        remote_id text, name text, "group" text, type text, cost bigint, time text, info text, takes_serial boolean,
-        takes_quantity boolean, min_quantity integer, max_quantity integer, fields jsonb)
-)
-INSERT INTO remote_services AS m (supplier_id, remote_id, name, group_name, type, cost, time, info, takes_serial,
-                                  takes_quantity, min_quantity, max_quantity, fields)
-SELECT %(supplier)s, remote_id, name, "group", type, cost, time, info, takes_serial, takes_quantity, min_quantity,
-       max_quantity, fields
-FROM input
-ON CONFLICT (supplier_id, remote_id) DO UPDATE
-SET name = excluded.name, group_name = excluded.group_name, type = excluded.type, cost = excluded.cost,
-    time = excluded.time, info = excluded.info, takes_serial = excluded.takes_serial,
-    takes_quantity = excluded.takes_quantity, min_quantity = excluded.min_quantity,
-    max_quantity = excluded.max_quantity, fields = excluded.fields, removed_at = NULL
-WHERE (m.name, m.group_name, m.type, m.cost, m.time, m.info, m.takes_serial, m.takes_quantity, m.min_quantity,
-       m.max_quantity, m.fields, m.removed_at)
-      IS DISTINCT FROM
-      (excluded.name, excluded.group_name, excluded.type, excluded.cost, excluded.time, excluded.info,
-       excluded.takes_serial, excluded.takes_quantity, excluded.min_quantity, excluded.max_quantity, excluded.fields,
-       NULL::timestamptz)
-RETURNING m.xmax = 0 AS added
-"""
+_MAX_COUNT = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """How many remote services came, changed, went, and were kept although the list lacks them."""
+    """How many remote services came, changed, went, and were kept although the list lacks them.
+
+    ``waiting`` counts the changes of this supplier that wait for staff now, those of earlier readings among them.
+    """
 
     added: int
     changed: int
     removed: int
     held: int
+    waiting: int
 
 
 async def sync(db: Database, connector: Connector[Any], supplier_id: int) -> SyncResult:
@@ -65,36 +52,80 @@ async def sync(db: Database, connector: Connector[Any], supplier_id: int) -> Syn
     except Unclear:
         balance = None
     services = await connector.catalog()
-    async with db.transaction() as conn:
-        if balance is not None:
+    if balance is not None:
+        async with db.transaction() as conn:
             await store_balance(conn, supplier_id, balance)
+    async with db.transaction() as conn:
         return await apply_catalog(conn, supplier_id, services)
 
 
 async def apply_catalog(conn: Connection, supplier_id: int, services: Sequence[RemoteService]) -> SyncResult:
-    """Take over a freshly read catalogue; ``conn`` is inside a transaction. Nothing is ever deleted, only marked."""
-    await conn.execute("SELECT 1 FROM suppliers WHERE id = %s FOR UPDATE", (supplier_id,))
-    cursor = await conn.execute(
-        "SELECT remote_id FROM remote_services WHERE supplier_id = %s AND removed_at IS NULL", (supplier_id,)
-    )
-    known = {row["remote_id"] for row in await cursor.fetchall()}
-    listed = {service.remote_id for service in services}
-    missing = known - listed
-    trusted = len(known & listed) >= len(known) * SHRINK_LIMIT and bool(listed)
+    """Take over a freshly read catalogue; ``conn`` is inside a transaction. Nothing is ever deleted, only marked.
 
-    rows = orjson.dumps([asdict(service) for service in services]).decode().replace("\\u0000", "")
-    cursor = await conn.execute(_UPSERT, {"rows": rows, "supplier": supplier_id})
-    written = await cursor.fetchall()
-    added = sum(row["added"] for row in written)
-    if missing and trusted:
-        await conn.execute(
-            "UPDATE remote_services SET removed_at = now() WHERE supplier_id = %s AND remote_id = ANY (%s)",
-            (supplier_id, list(missing)),
-        )
+    The number of statements does not depend on the number of services. The rows go to Postgres one by one, so that no
+    second copy of the catalogue is made here.
+    """
+    await changes_found.stage(conn, _rows(services))
+    # The lock of this row keeps a second reading and decisions of staff out, and lets orders be placed meanwhile.
     await conn.execute("UPDATE suppliers SET synced_at = now() WHERE id = %s", (supplier_id,))
+    overlap = await changes_found.overlap(conn, supplier_id)
+    trusted = overlap.listed > 0 and overlap.kept >= overlap.known * SHRINK_LIMIT
+    added = await changes_found.add_new(conn, supplier_id)
+    await changes_found.find(conn, supplier_id, trusted=trusted)
+    written = await changes_found.write(conn, supplier_id)
     return SyncResult(
         added=added,
-        changed=len(written) - added,
-        removed=len(missing) if trusted else 0,
-        held=0 if trusted else len(missing),
+        changed=written.changed,
+        removed=written.removed,
+        held=overlap.known - overlap.kept - written.removed,
+        waiting=written.waiting,
     )
+
+
+def _rows(services: Sequence[RemoteService]) -> Iterator[tuple[object, ...]]:
+    seen: set[str] = set()
+    for service in services:
+        remote_id = _text(service.remote_id)
+        if remote_id in seen:
+            continue  # one that a list names twice is what it said first
+        seen.add(remote_id)
+        yield (
+            remote_id,
+            _text(service.name),
+            _text(service.group),
+            service.type.value,
+            # A price that no price can be is as good as none.
+            service.cost if service.cost is not None and 0 <= service.cost <= MAX_AMOUNT else None,
+            service.currency,
+            _text(service.time),
+            service.opens,
+            service.closes,
+            service.zone,
+            _text(service.info),
+            service.takes_serial,
+            service.takes_quantity,
+            _count(service.min_quantity),
+            _count(service.max_quantity),
+            orjson.dumps([_clean(asdict(field)) for field in service.fields]).decode(),
+        )
+
+
+def _text(value: str) -> str:
+    # What Postgres does not keep: NUL, and halves of surrogate pairs.
+    return value if value.isascii() and "\x00" not in value else _mended(value)
+
+
+def _mended(value: str) -> str:
+    return value.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _count(value: int | None) -> int | None:
+    return None if value is None else max(min(value, _MAX_COUNT), -_MAX_COUNT)

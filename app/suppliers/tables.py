@@ -21,6 +21,9 @@ class Supplier(Base):
         CheckConstraint("state IN ('active', 'paused')", name="state"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("concurrency BETWEEN 1 AND 64", name="concurrency"),
+        CheckConstraint("price_up_percent BETWEEN 0 AND 1000", name="price_up_percent"),
+        CheckConstraint("price_down_percent BETWEEN 0 AND 100", name="price_down_percent"),
+        CheckConstraint("missing_limit BETWEEN 1 AND 1000", name="missing_limit"),
     )
 
     id: Mapped[Id]
@@ -37,6 +40,13 @@ class Supplier(Base):
     balance: Mapped[int | None]
     balance_at: Mapped[datetime | None]
     synced_at: Mapped[datetime | None]
+    price_up_percent: Mapped[int | None] = mapped_column(Integer, server_default="20")
+    price_down_percent: Mapped[int | None] = mapped_column(Integer, server_default="50")
+    apply_new: Mapped[bool] = mapped_column(server_default=text("true"))
+    apply_names: Mapped[bool] = mapped_column(server_default=text("true"))
+    apply_fields: Mapped[bool] = mapped_column(server_default=text("true"))
+    apply_removed: Mapped[bool] = mapped_column(server_default=text("true"))
+    missing_limit: Mapped[int] = mapped_column(Integer, server_default="3")
     created_at: Mapped[Created]
 
 
@@ -69,10 +79,50 @@ class RemoteService(Base):
     opens: Mapped[str] = mapped_column(server_default="")
     closes: Mapped[str] = mapped_column(server_default="")
     zone: Mapped[str] = mapped_column(server_default="")
+    missing_syncs: Mapped[int] = mapped_column(Integer, server_default="0")
     removed_at: Mapped[datetime | None]
     created_at: Mapped[Created]
 
     supplier: Mapped[Supplier] = relationship(lazy="raise")
+
+
+class CatalogChange(Base):
+    """One thing a supplier changed about a remote service, and what became of it.
+
+    ``old`` and ``new`` hold the columns concerned. applied: taken over by itself; approved, rejected: by staff; undone:
+    taken back by staff. A change that is waiting, rejected or undone stands against what the supplier says until
+    ``outdated_at``, when they said something else.
+    """
+
+    __tablename__ = "catalog_changes"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('new', 'price', 'name', 'time', 'info', 'fields', 'quantity', 'type', 'removed', 'back')",
+            name="kind",
+        ),
+        CheckConstraint("state IN ('applied', 'waiting', 'approved', 'rejected', 'undone')", name="state"),
+        CheckConstraint("(state = 'waiting') = (decided_at IS NULL)", name="decided_at"),
+        Index("ix_catalog_changes_supplier_id", "supplier_id", "state", "id"),
+        Index(
+            "uq_catalog_changes_standing",
+            "remote_service_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("outdated_at IS NULL AND state IN ('waiting', 'rejected', 'undone')"),
+        ),
+    )
+
+    id: Mapped[Id]
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
+    remote_service_id: Mapped[int] = mapped_column(ForeignKey("remote_services.id"))
+    kind: Mapped[str]
+    old: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    new: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str]
+    found_at: Mapped[Created]
+    decided_at: Mapped[datetime | None]
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    outdated_at: Mapped[datetime | None]
 
 
 class Route(Base):

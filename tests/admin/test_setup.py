@@ -32,8 +32,8 @@ async def test_a_shop_from_nothing(owner: httpx2.AsyncClient, db: Database, seal
     assert (await ok(owner.get(path)))["balance"] == tried["balance"] is not None
 
     synced = await ok(owner.post(f"{path}/sync"))
-    assert synced == {"added": tried["services"], "changed": 0, "removed": 0, "held": 0}
-    assert await ok(owner.post(f"{path}/sync")) == {"added": 0, "changed": 0, "removed": 0, "held": 0}
+    assert synced == {"added": tried["services"], "changed": 0, "removed": 0, "held": 0, "waiting": 0}
+    assert await ok(owner.post(f"{path}/sync")) == {"added": 0, "changed": 0, "removed": 0, "held": 0, "waiting": 0}
 
     listed = await ok(owner.get(f"{path}/services", params={"search": "carrier"}))
     [remote] = listed["items"]
