@@ -8,8 +8,8 @@ the supplier goes on saying the same; as soon as they say something else it is o
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.alarms.service import Alarming, AlarmKind, end_alarms, raise_all
 from app.db import Connection
+from app.suppliers.changes_alarms import tell
 
 _STAGED = """
 CREATE TEMPORARY TABLE staged (
@@ -115,9 +115,8 @@ JOIN routes r ON r.remote_service_id = m.id
 JOIN services v ON v.id = r.service_id
 WHERE m.id = f.remote_service_id AND f.auto AND f.kind IN ('fields', 'quantity', 'type') AND CASE f.kind
     WHEN 'type' THEN true
-    WHEN 'quantity' THEN v.takes_quantity
-        AND NOT (s.takes_quantity AND v.min_quantity >= COALESCE(s.min_quantity, v.min_quantity)
-                 AND v.max_quantity <= COALESCE(s.max_quantity, v.max_quantity))
+    WHEN 'quantity' THEN (v.takes_quantity AND NOT s.takes_quantity)
+        OR v.min_quantity < s.min_quantity OR v.max_quantity > s.max_quantity
     ELSE (m.takes_serial AND NOT s.takes_serial AND v.device IN ('serial', 'imei_or_serial'))
         OR EXISTS (
             SELECT FROM (SELECT x - 'description' AS field FROM jsonb_array_elements(s.fields) x) new
@@ -193,14 +192,6 @@ SELECT count(DISTINCT remote_service_id) FILTER (WHERE auto AND kind <> 'removed
 FROM found
 """
 
-_MOVED = """
-SELECT m.id, m.name, l.name AS supplier, f.kind, l.missing_limit
-FROM found f
-JOIN remote_services m ON m.id = f.remote_service_id
-JOIN suppliers l ON l.id = m.supplier_id
-WHERE f.auto AND f.kind IN ('removed', 'back') AND EXISTS (SELECT FROM routes r WHERE r.remote_service_id = m.id)
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
@@ -259,24 +250,11 @@ async def find(conn: Connection, supplier_id: int, *, trusted: bool) -> None:
 
 
 async def write(conn: Connection, supplier_id: int) -> Written:
-    """Take over what was found inside the limits, keep the rest waiting, and tell staff of what vanished."""
+    """Take over what was found inside the limits, keep the rest waiting, and raise the alarms it calls for."""
     await conn.execute(_WRITE)
     await conn.execute(_NOTE, (supplier_id,))
     row = await (await conn.execute(_COUNTS, (supplier_id,))).fetchone()
     assert row is not None  # noqa: S101  an aggregate has a row
-    await _alarm(conn)
+    await tell(conn, supplier_id)
     await conn.execute("DROP TABLE staged, found")
     return Written(**row)
-
-
-async def _alarm(conn: Connection) -> None:
-    """Raise or end the alarm of each service with routes that went or came back."""
-    gone = []
-    for row in await (await conn.execute(_MOVED)).fetchall():
-        subject = f"remote service {row['id']}"
-        if row["kind"] == "back":
-            await end_alarms(conn, [AlarmKind.SERVICE_VANISHED], subject)
-            continue
-        text = f"{row['supplier']} no longer lists {row['name']}; {row['missing_limit']} readings in a row lacked it."
-        gone.append(Alarming(AlarmKind.SERVICE_VANISHED, subject, text))
-    await raise_all(conn, gone)

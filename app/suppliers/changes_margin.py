@@ -32,16 +32,9 @@ class Effect:
         return None if self.new_cost is None else self.price - self.new_cost
 
 
-# Costs in another currency are rounded up and prices down, so that no margin looks better than it is.
 _EFFECTS = """
 SELECT c.id AS change_id, v.id AS service_id, v.name AS service, v.currency::text AS currency,
-       LEAST(v.price,
-             (SELECT min(CASE WHEN g.currency = v.currency THEN p.price
-                              ELSE convert_up(p.price, g.currency, v.currency) - 1 END)
-              FROM group_prices p JOIN price_groups g ON g.id = p.price_group_id WHERE p.service_id = v.id),
-             (SELECT min(CASE WHEN u.currency = v.currency THEN p.price
-                              ELSE convert_up(p.price, u.currency, v.currency) - 1 END)
-              FROM customer_prices p JOIN customers u ON u.id = p.customer_id WHERE p.service_id = v.id)) AS price,
+       lowest_price(v.id) AS price,
        convert_up(f.old_cost, f.old_currency, v.currency) AS old_cost,
        convert_up(f.new_cost, f.new_currency, v.currency) AS new_cost
 FROM catalog_changes c

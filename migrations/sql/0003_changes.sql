@@ -15,6 +15,20 @@ LANGUAGE sql AS $$
     WHERE m.id = w.id
 $$;
 
+-- The lowest that anybody pays for one piece of a service: the list price, a price group's or a customer's own, in the
+-- service's currency; prices in others are rounded down, so that no margin looks better than it is.
+CREATE FUNCTION lowest_price(p_service bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT LEAST(v.price,
+        (SELECT min(CASE WHEN g.currency = v.currency THEN p.price
+                         ELSE convert_up(p.price, g.currency, v.currency) - 1 END)
+         FROM group_prices p JOIN price_groups g ON g.id = p.price_group_id WHERE p.service_id = v.id),
+        (SELECT min(CASE WHEN u.currency = v.currency THEN p.price
+                         ELSE convert_up(p.price, u.currency, v.currency) - 1 END)
+         FROM customer_prices p JOIN customers u ON u.id = p.customer_id WHERE p.service_id = v.id))
+    FROM services v WHERE v.id = p_service
+$$;
+
 -- A route is not used while the supplier asks for more than we have agreed to: the cost kept is the old one, and an
 -- order sent now would be bought at the new one. A fall that nobody agreed to yet leaves the higher cost, which is safe.
 CREATE OR REPLACE VIEW route_facts AS

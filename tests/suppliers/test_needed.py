@@ -31,6 +31,8 @@ BY_PIECE = {"type": "imei", "takes_quantity": True, "min_quantity": 5, "max_quan
         ({"takes_quantity": True}, {"takes_quantity": True, "max_quantity": 9}, BY_PIECE, False),
         ({"takes_quantity": True}, {"takes_quantity": True, "min_quantity": 5, "max_quantity": 10}, BY_PIECE, True),
         ({"takes_quantity": True}, {}, IMEI, True),
+        ({}, {"takes_quantity": True, "min_quantity": 1, "max_quantity": 9}, IMEI, True),
+        ({}, {"takes_quantity": True, "min_quantity": 2}, IMEI, False),
         ({}, {"type": ServiceType.SERVER}, None, True),
         ({}, {"type": ServiceType.SERVER}, IMEI, False),
         ({}, {"time": "x", "info": "y", "opens": "09:00", "closes": "10:00", "zone": "UTC"}, WITH_EMAIL, True),

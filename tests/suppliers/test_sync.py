@@ -6,13 +6,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from app.alarms.service import list_alarms
 from app.connectors.base import RemoteField, RemoteService
+from app.connectors.errors import Unclear
 from app.db import Database
 from app.money import MAX_AMOUNT, MICRO
+from app.sealing import Sealer
 from app.suppliers.changes_limits import change_limits
-from app.suppliers.sync import SyncResult, apply_catalog
+from app.suppliers.service import connect, get
+from app.suppliers.sync import SyncResult, apply_catalog, sync
+from tests.factories import make_supplier
+from tests.serving import serving
 from tests.suppliers.catalogue import blocked, cost, found, listed, many, map_to, read, rows
 
 
@@ -187,6 +196,25 @@ async def test_a_broken_list_removes_nothing_and_is_nobodys_absence(db: Database
     query = "SELECT remote_id, missing_syncs FROM remote_services WHERE missing_syncs > 0"
     assert await rows(db, query) == before == [{"remote_id": "10", "missing_syncs": 2}]
     assert (await read(db, supplier_id, *many(9))).removed == 1
+
+
+async def test_a_list_that_cannot_be_read_changes_nothing(db: Database, sealer: Sealer) -> None:
+    async def reply(_: Request) -> Response:
+        return Response("<html>Down for maintenance</html>", media_type="text/html")
+
+    async with serving(Starlette(routes=[Route("/{path:path}", reply, methods=["POST", "GET"])])) as url:
+        async with db.transaction() as conn:
+            supplier_id = await make_supplier(conn, sealer, base_url=url)
+            connector = connect(await get(conn, supplier_id), sealer)
+        await read(db, supplier_id, *many(3))
+        await read(db, supplier_id, *many(2))
+        before = await rows(db, "SELECT xmin::text, missing_syncs FROM remote_services ORDER BY id")
+        for _ in range(3):
+            with pytest.raises(Unclear):
+                await sync(db, connector, supplier_id)
+        await connector.http.aclose()
+    assert await rows(db, "SELECT xmin::text, missing_syncs FROM remote_services ORDER BY id") == before
+    assert await removed(db) == []
 
 
 async def test_what_a_short_list_has_is_taken_over(db: Database, supplier_id: int) -> None:
