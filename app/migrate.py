@@ -1,5 +1,6 @@
 """Brings a database to the newest schema, and tells whether it is there."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -21,8 +22,9 @@ def _config() -> Config:
     return config
 
 
+@cache
 def newest() -> str:
-    """Return the revision that this code expects."""
+    """Return the revision that this code expects; read once, since it is the code's own."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     if head is None:
         raise RuntimeError("no migrations found")

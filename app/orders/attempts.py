@@ -1,7 +1,7 @@
 """Attempts as the worker handles them: claimed with a lease, written back in sets, swept when their worker is gone."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -86,6 +86,9 @@ class Write:
     reason: str | None = None
     next_route: int | None = None
     next_due: float = 0
+
+
+_COLUMNS = tuple(field.name for field in fields(Write))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +220,8 @@ async def _end_alarm(conn: Connection, cleared: Sequence[int]) -> None:
 
 
 def _row(write: Write) -> dict[str, Any]:
-    row = asdict(write)
+    # What is None may be left out: a missing key is NULL to Postgres. This runs for every order, hence no asdict().
+    row = {name: value for name in _COLUMNS if (value := getattr(write, name)) is not None}
     row["from"], row["to"] = row.pop("old"), row.pop("new")
     return {key: clean(value) if isinstance(value, str) else value for key, value in row.items()}
 
