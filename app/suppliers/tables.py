@@ -173,7 +173,7 @@ class Exchange(Base):
 
 
 class SupplierDeposit(Base):
-    """Money paid in at a supplier (below zero: taken out), in micro-units of the supplier's currency, once a reference."""
+    """Money paid in at a supplier (below zero: taken out), in micro-units of their currency, once a reference."""
 
     __tablename__ = "supplier_deposits"
     __table_args__ = (

@@ -25,7 +25,7 @@ def operations(app: FastAPI) -> list[tuple[str, str]]:
 
 def money(path: str) -> bool:
     """Whether a call moves credit by hand."""
-    return path.endswith(("/topups", "/adjustments", "/reverse"))
+    return path.endswith(("/topups", "/adjustments", "/reverse", "/deposits"))
 
 
 @pytest.mark.parametrize("token", [None, "ts_" + "x" * 43, "tk_wrong", "\xff"])
