@@ -25,7 +25,7 @@ TITLES: Mapping[Dialect, str] = {
     Dialect.GSM_FUSION: "GSM Fusion",
 }
 
-_FUSION_SIGNS = ("<packages", "<clients", "<error>", "<errors", "<imeis", "<orders")
+_FUSION_SIGNS = ("<packages", "<client", "<error>", "<result")
 
 
 def recognise(text: str, headers: Mapping[str, str]) -> Dialect | None:
@@ -36,10 +36,15 @@ def recognise(text: str, headers: Mapping[str, str]) -> Dialect | None:
     sites with that version answer the classic calls.
     """
     value = find_json(text)
-    if value is None:
-        start = text[:2000].lower()
-        is_fusion = "<?xml" in start and "<html" not in start and any(sign in start for sign in _FUSION_SIGNS)
-        return Dialect.GSM_FUSION if is_fusion else None
+    if value is not None:
+        return dialect_of(value, headers)
+    start = text[:2000].lower()
+    is_fusion = "<?xml" in start and "<html" not in start and any(sign in start for sign in _FUSION_SIGNS)
+    return Dialect.GSM_FUSION if is_fusion else None
+
+
+def dialect_of(value: object, headers: Mapping[str, str]) -> Dialect | None:
+    """Return the dialect of a reply in JSON, as ``recognise`` does."""
     envelope = open_envelope(value)
     if text_of(envelope.body.get("gsmhubsite")) not in {"", "0"} or envelope.body.get("gsmhubsite") is True:
         return Dialect.GSM_HUB

@@ -150,6 +150,31 @@ def outcome(row: object, remote_service: str, classify: Callable[[str], RefusalR
     return Unclear("success with several order ids" if found else "success without an order id")
 
 
+def agreed(one: Placed | Refused | Unclear, other: Placed | Refused | Unclear) -> Placed | Refused | Unclear:
+    """What two rows about the same order say together; a hybrid reply says everything twice."""
+    if isinstance(one, Placed) and isinstance(other, Placed):
+        return one if one == other else Unclear("two order ids for one order")
+    if isinstance(one, Refused) and isinstance(other, Refused):
+        return one
+    if isinstance(one, Refused) or isinstance(other, Refused):
+        return Unclear("two answers for one order that contradict each other")
+    return one if isinstance(one, Placed) else other
+
+
+def each_id_once(
+    found: Mapping[str, Placed | Refused | Unclear],
+) -> Mapping[str, Placed | Refused | Unclear]:
+    """An order id that came for two orders belongs to one of them at most, so both are unclear."""
+    ids = [result.remote_id for result in found.values() if isinstance(result, Placed)]
+    twice = {name for name in ids if ids.count(name) > 1}
+    return {
+        reference: Unclear(f"the supplier gave order id {result.remote_id} twice")
+        if isinstance(result, Placed) and result.remote_id in twice
+        else result
+        for reference, result in found.items()
+    }
+
+
 def report(remote_id: str, row: object) -> Report:
     """What one answer says of the order ``remote_id``; never more than pending when it is not plain."""
     envelope = open_envelope(row)

@@ -1,24 +1,27 @@
-"""Any supplier that speaks DHRU Fusion: one endpoint, an action, and parameters in XML or JSON.
+"""Any supplier that speaks DHRU Fusion or one of its dialects: one endpoint, an action, parameters in XML or JSON.
 
 The replies of a dozen server families are read (``_dhru_reply``, ``_dhru_catalog``); requests are made the way DHRU's
-own client kit and panel module make them, because every server was tried with those.
+own client kit and panel module make them, because every server was tried with those. What dialects do differently lies
+in a module each; which one a supplier speaks is set, or learned from its replies to calls that read.
 """
 
-import base64
 import json
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
-from urllib.parse import urlsplit, urlunsplit
-from xml.sax.saxutils import escape
 
 from pydantic import Field, SecretStr, field_validator
 
 from app.connectors._amounts import read_amount, read_currency
-from app.connectors._dhru_catalog import LEGACY_FIELDS, read_catalog
-from app.connectors._dhru_dialects import TITLES, recognise
+from app.connectors._dhru_catalog import read_catalog
+from app.connectors._dhru_dialects import TITLES, Dialect, dialect_of, recognise
+from app.connectors._dhru_gsmfusion import FOLDER, GsmFusion
+from app.connectors._dhru_hub import PREFIX, server_order, server_services, service_number
+from app.connectors._dhru_parameters import base64_json, endpoint, order_parameters, xml_parameters
 from app.connectors._dhru_reply import (
     MAX_TEXT,
+    agreed,
+    each_id_once,
     error_text,
     folded,
     is_unknown_action,
@@ -34,13 +37,11 @@ from app.connectors.errors import RefusalReason, Refused, Unclear, Unsupported
 from app.connectors.http import SupplierHttp
 from app.money import Money, check_currency
 
+FUSION_BATCH = 20
+"""How many orders one check of GSM Fusion carries: those of server services are asked after one by one."""
+
 _ABOUT_US = frozenset({RefusalReason.BAD_CREDENTIALS, RefusalReason.BLOCKED, RefusalReason.THROTTLED})
 """Refusals of the whole call, spoken before any order in it was looked at."""
-
-_LEGACY_PARAMETERS = {name: name for name in LEGACY_FIELDS.values()} | {"Mobile": "MODELID", "Provider": "PROVIDERID"}
-"""Under which parameter a legacy field is sent back."""
-
-_ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 
 class DhruConfig(ConnectorConfig):
@@ -50,6 +51,11 @@ class DhruConfig(ConnectorConfig):
     api_key: SecretStr = Field(min_length=1, max_length=500, title="API access key")
     currency: str = Field(
         default="", title="Currency", description="Only if the supplier does not name the account's currency, e.g. USD."
+    )
+    dialect: Literal["auto", "classic", "gsmtheme", "gsmeye", "gsmhub", "gsmfusion"] = Field(
+        default="auto",
+        title="Dialect",
+        description="Auto learns it from what the supplier answers; GSM Fusion is known by its path gsmfusion_api.",
     )
     bulk: bool = Field(default=True, title="Bulk calls", description="Off: one order per request.")
     body: Literal["form", "multipart"] = Field(default="form", title="Body")
@@ -72,10 +78,14 @@ class DhruConnector(Connector[DhruConfig]):
     config_type = DhruConfig
     check_batch = 100
     place_batch = 50
-    paths = ("/api/index.php", "/public/api.php", "/api.php", "/index.php", "/dhru/api/index.php", "/dhru_api.php")
+    paths = (
+        *("/api/index.php", "/public/api.php", "/api.php", "/index.php", "/dhru/api/index.php", "/dhru_api.php"),
+        "/gsmfusion_api/index.php",
+    )
     refusals: ClassVar[Mapping[str, RefusalReason]] = {
         # "Invalid IP Request", "Your Server IP is not allowed…", firewalls that answer in JSON.
         "invalid ip": RefusalReason.BLOCKED,
+        "you are blocked": RefusalReason.BLOCKED,
         "ip is not allowed": RefusalReason.BLOCKED,
         "whitelist": RefusalReason.BLOCKED,
         "imunify": RefusalReason.BLOCKED,
@@ -98,7 +108,13 @@ class DhruConnector(Connector[DhruConfig]):
         "not enough credit": RefusalReason.NO_FUNDS,
         "not enough balance": RefusalReason.NO_FUNDS,
         "credits have been finished": RefusalReason.NO_FUNDS,
-        # "Authentication Failed"; "Invalid User!"; "Invalid API Key!"; "Invalid access."
+        "credit has been finished": RefusalReason.NO_FUNDS,
+        # "Authentication Failed"; "Invalid User!"; "Invalid API Key!"; "Invalid access."; "API is inactive!";
+        # "User name must be an email"; "API access to you is not allowed!"; "This user is not active"
+        "api is inactive": RefusalReason.BAD_CREDENTIALS,
+        "user name must": RefusalReason.BAD_CREDENTIALS,
+        "api access": RefusalReason.BAD_CREDENTIALS,
+        "user is not active": RefusalReason.BAD_CREDENTIALS,
         "authentication failed": RefusalReason.BAD_CREDENTIALS,
         "invalid user!": RefusalReason.BAD_CREDENTIALS,
         "invalid api key": RefusalReason.BAD_CREDENTIALS,
@@ -108,6 +124,7 @@ class DhruConnector(Connector[DhruConfig]):
         "service not": RefusalReason.SERVICE_OFF,
         "inactive": RefusalReason.SERVICE_OFF,
         "invalid imei tool": RefusalReason.SERVICE_OFF,
+        "value of network id": RefusalReason.SERVICE_OFF,  # what GSM Fusion calls a service
         "no tool found": RefusalReason.SERVICE_OFF,
         "noresultfound": RefusalReason.SERVICE_OFF,
         "disabled": RefusalReason.SERVICE_OFF,
@@ -124,8 +141,31 @@ class DhruConnector(Connector[DhruConfig]):
         super().__init__(config, http)
         self._url = endpoint(config.base_url)
         self._currency = config.currency
-        if not config.bulk:
+        self._dialect = None if config.dialect == "auto" else Dialect(config.dialect)
+        if self._dialect is None and f"/{FOLDER}" in config.base_url.lower():
+            self._dialect = Dialect.GSM_FUSION
+        self._fusion: GsmFusion | None = None
+        if self._dialect is Dialect.GSM_FUSION:
+            keys = {"userId": config.username, "apiKey": config.api_key.get_secret_value()}
+            self._fusion = GsmFusion(
+                http, base_url=config.base_url, credentials=keys, currency=config.currency, classify=self.refusal
+            )
+        self._lists_ids = self._dialect is Dialect.GSM_THEME
+        self._adapt()
+
+    def _adapt(self) -> None:
+        if not self.config.bulk or self._dialect is Dialect.GSM_HUB:
             self.place_batch = self.check_batch = 1
+        if self._dialect is Dialect.GSM_FUSION:
+            self.place_batch = 1
+            self.check_batch = min(self.check_batch, FUSION_BATCH)
+
+    def _learn(self, value: object, headers: Mapping[str, str]) -> None:
+        """Take over the dialect that a reply to a reading call shows; classic is what we speak until then."""
+        if self._dialect is None and (found := dialect_of(value, headers)) not in {None, Dialect.CLASSIC}:
+            self._dialect = found
+            self._lists_ids = found is Dialect.GSM_THEME
+            self._adapt()
 
     async def balance(self) -> Money:
         """Return the account's credit, as ``AccoutInfo`` (sic) or any newer spelling tells it.
@@ -133,6 +173,8 @@ class DhruConnector(Connector[DhruConfig]):
         ``{"SUCCESS": [{"message": "Your Accout Info", "AccoutInfo": {"credit": "$61,195.601 ", "creditraw":
         "61195.601", "mail": "…", "currency": "USD"}}]}``. Raises ``Unclear`` if amount or currency cannot be told.
         """
+        if self._fusion:
+            return await self._fusion.balance()
         body = self._success(await self._call("accountinfo", {}, buys=False))
         info = next(
             (found for key in ("accoutinfo", "accountinfo", "account") if (found := folded(body.get(key)))), body
@@ -151,18 +193,32 @@ class DhruConnector(Connector[DhruConfig]):
 
     async def catalog(self) -> Sequence[RemoteService]:
         """Return the IMEI, server and remote services of this account."""
+        if self._fusion:
+            return await self._fusion.catalog()
         value = await self._call("imeiservicelist", {}, buys=False)
         self._raise_error(value)
-        return read_catalog(value, self._currency)
+        services = read_catalog(value, self._currency)
+        if self._dialect is not Dialect.GSM_HUB:
+            return services
+        servers = await self._call("serverservicelist", {}, buys=False)
+        self._raise_error(servers)
+        types = await self._call("serverservicetypelist", {}, buys=False)
+        return (*services, *server_services(servers, types, self._currency))
 
     async def place(self, request: PlaceRequest) -> Placed:
         """Order once; an ERROR of theirs is ``Refused`` unless it speaks of a time-out behind them."""
-        order = _order(request, xml=self.config.parameters == "xml")
-        value = await self._call("placeimeiorder", order, buys=True)
-        result = outcome(value, request.remote_id, self.refusal)
-        if isinstance(result, Placed):
-            return result
-        raise result
+        if self._fusion:
+            return await self._fusion.place(request)
+        if self._is_hub(request.remote_id):
+            value = await self._call("placeserverorder", server_order(request), buys=True)
+            result = outcome(value, service_number(request.remote_id), self.refusal)
+        else:
+            order = order_parameters(request, xml=self._in_xml)
+            value = await self._call("placeimeiorder", order, buys=True)
+            result = outcome(value, request.remote_id, self.refusal)
+        if not isinstance(result, Placed):
+            raise result
+        return replace(result, remote_id=PREFIX + result.remote_id) if self._is_hub(request.remote_id) else result
 
     async def place_many(self, requests: Sequence[PlaceRequest]) -> Mapping[str, Placed | Refused | Unclear]:
         """Order up to 50 with ``placeimeiorderbulk``, keyed by our references.
@@ -170,11 +226,15 @@ class DhruConnector(Connector[DhruConfig]):
         An ERROR for the whole call is ``Refused`` for all only if it is about us (key, address, rate), which servers
         look at first. Any other may have been spoken half-way through the rows, so each of them is unclear.
         """
+        if any(self._is_hub(request.remote_id) for request in requests):
+            self.place_batch = 1
         if self.place_batch == 1:
             raise Unsupported("bulk placing is off")
         by_reference = {request.reference: request for request in requests}
+        # GSM Theme's later servers know bulk placing under a name of their own, its earlier ones not at all.
+        action = "placebulkorder" if self._dialect is Dialect.GSM_THEME else "placeimeiorderbulk"
         value = await self._call_bulk(
-            "placeimeiorderbulk", {request.reference: _order(request, xml=False) for request in requests}, buys=True
+            action, {request.reference: order_parameters(request, xml=False) for request in requests}, buys=True
         )
         devices = [request.device for request in requests]
         by_device = {
@@ -185,32 +245,65 @@ class DhruConnector(Connector[DhruConfig]):
         found: dict[str, Placed | Refused | Unclear] = {}
         for reference, row in rows(value, by_reference, lambda row: by_device.get(text_of(row.get("imei")), "")):
             result = outcome(row, by_reference[reference].remote_id, self.refusal)
-            found[reference] = _agreed(found[reference], result) if reference in found else result
+            found[reference] = agreed(found[reference], result) if reference in found else result
         if not found:
             self._raise_whole_error(value, lone=len(requests) == 1)
-        return _each_id_once({name: found.get(name) or Unclear("no answer for this order") for name in by_reference})
+        return each_id_once({name: found.get(name) or Unclear("no answer for this order") for name in by_reference})
 
     async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:
         """Return what ``getimeiorder`` or ``getimeiorderbulk`` says; an ERROR for an order is pending with a note.
 
         An ERROR that is about us (key, address, rate) is raised as ``Refused``.
         """
+        if self._fusion:
+            return await self._fusion.check(remote_ids)
+        hub = any(map(self._is_hub, remote_ids))
         if len(remote_ids) == 1:
-            value = await self._call("getimeiorder", {"ID": remote_ids[0]}, buys=False)
-            error = open_envelope(value).only_error()
-            if error is not None and self.refusal(error) in _ABOUT_US:
-                raise Refused(self.refusal(error), error)
-            by_id = [row for _, row in rows(value, remote_ids, order_id)]
-            return [report(remote_ids[0], by_id[0] if len(by_id) == 1 else value)]
+            action, number = ("getserverorder", remote_ids[0].removeprefix(PREFIX)) if hub else ("getimeiorder", "")
+            return [replace(await self._check_one(action, number or remote_ids[0]), remote_id=remote_ids[0])]
+        if hub:
+            self.check_batch = 1
         if self.check_batch == 1:
             raise Unsupported("bulk status is off")
+        if self._lists_ids and (reports := await self._check_list(remote_ids)) is not None:
+            return reports
         value = await self._call_bulk("getimeiorderbulk", {name: {"ID": name} for name in remote_ids}, buys=False)
-        reports: dict[str, Report] = {}
-        for remote_id, row in rows(value, set(remote_ids), order_id):
-            reports.setdefault(remote_id, report(remote_id, row))
+        reports = _reports(value, remote_ids)
         if not reports:
             self._raise_error(value)
-        return list(reports.values())
+        return reports
+
+    async def _check_one(self, action: str, number: str) -> Report:
+        value = await self._call(action, {"ID": number}, buys=False)
+        error = open_envelope(value).only_error()
+        if error is not None and self.refusal(error) in _ABOUT_US:
+            raise Refused(self.refusal(error), error)
+        by_id = [row for _, row in rows(value, [number], order_id)]
+        return report(number, by_id[0] if len(by_id) == 1 else value)
+
+    async def _check_list(self, remote_ids: Sequence[str]) -> Sequence[Report] | None:
+        """Ask by ``<ID>1,2,3</ID>`` as GSM Theme's own controller wants it; None, for good, if that is not understood.
+
+        It answers ``{"SUCCESS": {"1": {"STATUS", "CODE", "COMMENTS"}}, "ERROR": [unknown ids], "ID": "1,2,3"}``.
+        """
+        value = await self._call("getimeiorderbulk", {"ID": ",".join(remote_ids)}, buys=False)
+        envelope = open_envelope(value)
+        reports = _reports(value, remote_ids)
+        if reports or ("id" in envelope.body and not isinstance(envelope.success, list)):
+            return reports
+        text = envelope.only_error()
+        if text is not None and self.refusal(text) in _ABOUT_US:
+            raise Refused(self.refusal(text), text)
+        self._lists_ids = False
+        return None
+
+    def _is_hub(self, remote_id: str) -> bool:
+        """Whether this is a number of GSMHub's server calls; no dialect that is known to be another has such."""
+        return remote_id.startswith(PREFIX) and self._dialect in {None, Dialect.GSM_HUB}
+
+    @property
+    def _in_xml(self) -> bool:
+        return self.config.parameters == "xml" or self._dialect is Dialect.GSM_THEME
 
     @classmethod
     async def knock(cls, http: SupplierHttp, root: str) -> str:
@@ -226,7 +319,7 @@ class DhruConnector(Connector[DhruConfig]):
 
     async def _call_bulk(self, action: str, keyed: Mapping[str, Mapping[str, str]], *, buys: bool) -> Any:
         """One bulk call; ``Unsupported``, and single ones from now on, if they do not know the action."""
-        value = await self._send(action, _base64_json(keyed), buys=buys)
+        value = await self._send(action, base64_json(keyed), buys=buys)
         error = open_envelope(value).only_error()
         if error is not None and is_unknown_action(error):
             if buys:
@@ -237,9 +330,9 @@ class DhruConnector(Connector[DhruConfig]):
         return value
 
     async def _call(self, action: str, parameters: Mapping[str, str], *, buys: bool) -> Any:
-        if self.config.parameters == "xml":
-            return await self._send(action, _xml(parameters), buys=buys)
-        text = json.dumps(parameters) if self.config.parameters == "json" else _base64_json(parameters)
+        if self._in_xml:
+            return await self._send(action, xml_parameters(parameters), buys=buys)
+        text = json.dumps(parameters) if self.config.parameters == "json" else base64_json(parameters)
         return await self._send(action, text, buys=buys)
 
     async def _send(self, action: str, parameters: str, *, buys: bool) -> Any:
@@ -253,6 +346,8 @@ class DhruConnector(Connector[DhruConfig]):
         body: dict[str, Any] = {"multipart" if self.config.body == "multipart" else "form": form}
         reply = await self.http.send("POST", self._url, buys=buys, **body)
         value = reply.json()
+        if not buys:
+            self._learn(value, reply.headers)
         if reply.status == 429 and (message := text_of(folded(value).get("message"))):
             # GSM EYE: {"message": "Too Many Attempts."} with 429, before its application sees the request.
             raise Refused(RefusalReason.THROTTLED, error_text(message))
@@ -285,67 +380,9 @@ class DhruConnector(Connector[DhruConfig]):
         raise Unclear(f"no answer for any order: {text or 'not in their format'}"[:MAX_TEXT])
 
 
-def endpoint(base_url: str) -> str:
-    """Return the URL to post to: a full endpoint as it is, else the site's ``/api/index.php``."""
-    parts = urlsplit(base_url)
-    path = re.sub(r"/{2,}", "/", parts.path).rstrip("/")
-    if not path.endswith(".php") and not re.search(r"/api/.", path):
-        path = f"{path.removesuffix('/api')}/api/index.php"
-    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-
-
-def _order(request: PlaceRequest, *, xml: bool) -> dict[str, str]:
-    """The parameters of one order: as tags of XML, else for JSON."""
-    parameters = {"ID": request.remote_id}
-    if request.device:
-        parameters["IMEI"] = request.device
-    parameters["QNT"] = str(request.quantity)
-    for name, value in request.fields.items():
-        if name in _LEGACY_PARAMETERS:
-            parameters[_LEGACY_PARAMETERS[name]] = value
-    if request.fields:
-        # A legacy name may also be a custom field's, so it goes both ways; servers ignore what they did not ask for.
-        encoded = _base64_json(request.fields)
-        parameters["CUSTOMFIELD"] = encoded
-        if not xml:
-            # The published 6.1 sample and the panel module spell it like this in JSON.
-            parameters["customfield"] = encoded
-    return parameters
-
-
-def _xml(parameters: Mapping[str, str]) -> str:
-    """``<PARAMETERS><ID>1</ID>…</PARAMETERS>``: upper-case tags, no attributes, one level."""
-    inner = "".join(
-        f"<{name.upper()}>{escape(_ILLEGAL_IN_XML.sub('', value))}</{name.upper()}>"
-        for name, value in parameters.items()
-    )
-    return f"<PARAMETERS>{inner}</PARAMETERS>"
-
-
-def _base64_json(value: object) -> str:
-    return base64.b64encode(json.dumps(value).encode()).decode()
-
-
-def _agreed(one: Placed | Refused | Unclear, other: Placed | Refused | Unclear) -> Placed | Refused | Unclear:
-    """What two rows about the same order say together; a hybrid reply says everything twice."""
-    if isinstance(one, Placed) and isinstance(other, Placed):
-        return one if one == other else Unclear("two order ids for one order")
-    if isinstance(one, Refused) and isinstance(other, Refused):
-        return one
-    if isinstance(one, Refused) or isinstance(other, Refused):
-        return Unclear("two answers for one order that contradict each other")
-    return one if isinstance(one, Placed) else other
-
-
-def _each_id_once(
-    found: Mapping[str, Placed | Refused | Unclear],
-) -> Mapping[str, Placed | Refused | Unclear]:
-    """An order id that came for two orders belongs to one of them at most, so both are unclear."""
-    ids = [result.remote_id for result in found.values() if isinstance(result, Placed)]
-    twice = {name for name in ids if ids.count(name) > 1}
-    return {
-        reference: Unclear(f"the supplier gave order id {result.remote_id} twice")
-        if isinstance(result, Placed) and result.remote_id in twice
-        else result
-        for reference, result in found.items()
-    }
+def _reports(value: object, remote_ids: Sequence[str]) -> list[Report]:
+    """What a bulk status reply says of each order, the first word where there are two."""
+    found: dict[str, Report] = {}
+    for remote_id, row in rows(value, set(remote_ids), order_id):
+        found.setdefault(remote_id, report(remote_id, row))
+    return list(found.values())

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 import app.connectors
 from app.connectors import registry
-from app.connectors.dhru import DhruConnector, endpoint
+from app.connectors._dhru_parameters import endpoint
+from app.connectors.dhru import DhruConnector
 from app.connectors.http import USER_AGENT
 
 CONFIG = {"base_url": "https://supplier.example", "username": "u", "api_key": "kept to ourselves"}

@@ -77,7 +77,7 @@ def test_numbers_are_exact() -> None:
         (b'\xef\xbb\xbf{"a":1}', '{"a":1}'),
         (b'{"a":"\xe9"}', '{"a":"é"}'),
         (b'\xef\xbb\xbf{"a":"\xe9"}', '{"a":"é"}'),
-        (gzip.compress(b'{"a":1}'), '{"a":1}'),
+        (gzip.compress(b'{"a":1}', mtime=0), '{"a":1}'),
         (b"\x1f\x8bnot gzip", "\x1f\x8bnot gzip"),
         (b"", ""),
     ],
