@@ -85,8 +85,8 @@ def configure(level: str = "info", *, as_json: bool) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    # The first three write whole URLs, and a URL may carry a key; alembic tells of every look at the schema.
-    for name in ("uvicorn.access", "httpx2", "httpcore2", "alembic"):
+    # The first three write whole URLs, and a URL may carry a key; the others tell of every look and every minute.
+    for name in ("uvicorn.access", "httpx2", "httpcore2", "alembic", "procrastinate"):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
 
