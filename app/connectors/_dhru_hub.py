@@ -64,11 +64,6 @@ def server_order(request: PlaceRequest) -> dict[str, str]:
     return {**order, **({"REQUIRED": json.dumps(inputs)} if inputs else {})}
 
 
-def service_number(remote_id: str) -> str:
-    """Return the supplier's own number of a server service."""
-    return remote_id.removeprefix(PREFIX).partition(":")[0]
-
-
 def _list_in(value: object) -> object:
     success = open_envelope(value).success
     first = success[0] if isinstance(success, list) and success else success

@@ -8,7 +8,7 @@ in a module each; which one a supplier speaks is set, or learned from its replie
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -16,8 +16,9 @@ from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_catalog import read_catalog
 from app.connectors._dhru_dialects import TITLES, Dialect, dialect_of, recognise
 from app.connectors._dhru_gsmfusion import FOLDER, GsmFusion
-from app.connectors._dhru_hub import PREFIX, server_order, server_services, service_number
+from app.connectors._dhru_hub import PREFIX, server_order, server_services
 from app.connectors._dhru_parameters import base64_json, endpoint, order_parameters, xml_parameters
+from app.connectors._dhru_refusals import REFUSALS
 from app.connectors._dhru_reply import (
     MAX_TEXT,
     agreed,
@@ -82,60 +83,7 @@ class DhruConnector(Connector[DhruConfig]):
         *("/api/index.php", "/public/api.php", "/api.php", "/index.php", "/dhru/api/index.php", "/dhru_api.php"),
         "/gsmfusion_api/index.php",
     )
-    refusals: ClassVar[Mapping[str, RefusalReason]] = {
-        # "Invalid IP Request", "Your Server IP is not allowed…", firewalls that answer in JSON.
-        "invalid ip": RefusalReason.BLOCKED,
-        "you are blocked": RefusalReason.BLOCKED,
-        "ip is not allowed": RefusalReason.BLOCKED,
-        "whitelist": RefusalReason.BLOCKED,
-        "imunify": RefusalReason.BLOCKED,
-        "bot protection": RefusalReason.BLOCKED,
-        "cloudflare": RefusalReason.BLOCKED,
-        "forbidden": RefusalReason.BLOCKED,
-        "access denied": RefusalReason.BLOCKED,
-        # "You are calling this API too frequently!…"; a site in maintenance wants the same: later.
-        "too frequently": RefusalReason.THROTTLED,
-        "too many": RefusalReason.THROTTLED,
-        "rate limit": RefusalReason.THROTTLED,
-        "maintenance": RefusalReason.THROTTLED,
-        # "ValidationError123: ,This IMEI is already available or pending in your Account"; "IMEI already exists!"
-        "already": RefusalReason.DUPLICATE,
-        "duplicate": RefusalReason.DUPLICATE,
-        # "CreditprocessError: error:<li>…</li>", in any language; "Not enough credits"; "Insufficient Credits!"
-        "creditprocess": RefusalReason.NO_FUNDS,
-        "credit process": RefusalReason.NO_FUNDS,
-        "insufficient": RefusalReason.NO_FUNDS,
-        "not enough credit": RefusalReason.NO_FUNDS,
-        "not enough balance": RefusalReason.NO_FUNDS,
-        "credits have been finished": RefusalReason.NO_FUNDS,
-        "credit has been finished": RefusalReason.NO_FUNDS,
-        # "Authentication Failed"; "Invalid User!"; "Invalid API Key!"; "Invalid access."; "API is inactive!";
-        # "User name must be an email"; "API access to you is not allowed!"; "This user is not active"
-        "api is inactive": RefusalReason.BAD_CREDENTIALS,
-        "user name must": RefusalReason.BAD_CREDENTIALS,
-        "api access": RefusalReason.BAD_CREDENTIALS,
-        "user is not active": RefusalReason.BAD_CREDENTIALS,
-        "authentication failed": RefusalReason.BAD_CREDENTIALS,
-        "invalid user!": RefusalReason.BAD_CREDENTIALS,
-        "invalid api key": RefusalReason.BAD_CREDENTIALS,
-        "invalid access": RefusalReason.BAD_CREDENTIALS,
-        "access key": RefusalReason.BAD_CREDENTIALS,
-        # "Service Not Active"; "Service not found or inactive."; "Invalid IMEI tool."; "No tool found"; "NoResultFound"
-        "service not": RefusalReason.SERVICE_OFF,
-        "inactive": RefusalReason.SERVICE_OFF,
-        "invalid imei tool": RefusalReason.SERVICE_OFF,
-        "value of network id": RefusalReason.SERVICE_OFF,  # what GSM Fusion calls a service
-        "no tool found": RefusalReason.SERVICE_OFF,
-        "noresultfound": RefusalReason.SERVICE_OFF,
-        "disabled": RefusalReason.SERVICE_OFF,
-        # "ValidationError<br/>" with a quantity range; "Invalid IMEI![…]"; "Parameter 'ID' Required"
-        "validationerror": RefusalReason.BAD_INPUT,
-        "invalid imei": RefusalReason.BAD_INPUT,
-        "invalid serial": RefusalReason.BAD_INPUT,
-        "required": RefusalReason.BAD_INPUT,
-        "customfield": RefusalReason.BAD_INPUT,
-        "quantity": RefusalReason.BAD_INPUT,
-    }
+    refusals = REFUSALS
 
     def __init__(self, config: DhruConfig, http: SupplierHttp) -> None:
         super().__init__(config, http)
@@ -209,16 +157,15 @@ class DhruConnector(Connector[DhruConfig]):
         """Order once; an ERROR of theirs is ``Refused`` unless it speaks of a time-out behind them."""
         if self._fusion:
             return await self._fusion.place(request)
+        prefix, action = "", "placeimeiorder"
         if self._is_hub(request.remote_id):
-            value = await self._call("placeserverorder", server_order(request), buys=True)
-            result = outcome(value, service_number(request.remote_id), self.refusal)
+            prefix, action, order = PREFIX, "placeserverorder", server_order(request)
         else:
             order = order_parameters(request, xml=self._in_xml)
-            value = await self._call("placeimeiorder", order, buys=True)
-            result = outcome(value, request.remote_id, self.refusal)
+        result = outcome(await self._call(action, order, buys=True), order["ID"], self.refusal)
         if not isinstance(result, Placed):
             raise result
-        return replace(result, remote_id=PREFIX + result.remote_id) if self._is_hub(request.remote_id) else result
+        return replace(result, remote_id=prefix + result.remote_id)
 
     async def place_many(self, requests: Sequence[PlaceRequest]) -> Mapping[str, Placed | Refused | Unclear]:
         """Order up to 50 with ``placeimeiorderbulk``, keyed by our references.
