@@ -4,6 +4,7 @@
 cli/          the command ``trunkline``, one file per noun
 main.py       ``build_app(settings)``: the faces, the lifespan, the error handlers
 api/dhru/     the DHRU Fusion door: DHRU's own words live here and in connectors, nowhere else
+api/files.py  signed links to results that are files
 admin/        the staff JSON API, one file per noun
 worker/       dispatch, poll and sweep (the order path), jobs (periodic side jobs)
 migrate.py    brings a database to the newest schema; tables.py  every table in one metadata

@@ -14,6 +14,7 @@ from app import logs
 from app.admin import AdminDeps, admin_router, install_error_handlers
 from app.api.dhru.door import Door
 from app.api.dhru.endpoint import dhru_routes
+from app.api.files import FileLinks, file_routes
 from app.catalog.snapshot import CatalogCache
 from app.db import Database
 from app.migrate import newest
@@ -30,6 +31,7 @@ def build_app(settings: Settings) -> FastAPI:
     sealer = settings.sealer()
     limiter = Limiter(settings.redis_url.get_secret_value() if settings.redis_url else None)
     bell = Bell(settings.database_conninfo)
+    links = FileLinks(settings.base_url, sealer)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -63,9 +65,12 @@ def build_app(settings: Settings) -> FastAPI:
                 requests_per_minute=settings.dhru_requests_per_minute,
                 duplicate_window_seconds=settings.duplicate_window_seconds,
                 max_body_bytes=settings.max_body_bytes,
+                max_file_bytes=settings.max_file_bytes,
+                file_link=links.link,
             )
         )
     )
+    app.router.routes.extend(file_routes(db, links))
     app.include_router(admin_router(AdminDeps(db=db, sealer=sealer, currency=settings.currency)))
     install_error_handlers(app)
 

@@ -1,4 +1,4 @@
-"""Secrets at rest: supplier credentials are sealed, API keys and staff tokens are kept as keyed hashes.
+"""Secrets at rest: supplier credentials are sealed, API keys and staff tokens kept as keyed hashes; links are signed.
 
 ``SECRET_KEY`` may hold several keys separated by commas. The first seals and hashes; all of them open and match, so a
 new key is put in front, and ``trunkline rotate-secrets`` seals everything anew. Keys and tokens are hashed anew when
@@ -29,6 +29,7 @@ class Sealer:
             raise ValueError(f"SECRET_KEY needs one or more keys of at least {MIN_KEY_LENGTH} characters")
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, "seal"))) for key in keys])
         self._hash_keys = [_derive(key, "hash") for key in keys]
+        self._sign_keys = [_derive(key, "sign") for key in keys]
 
     def seal(self, plain: str) -> bytes:
         """Return ``plain`` encrypted and authenticated."""
@@ -58,6 +59,18 @@ class Sealer:
     def hashes(self, token: str) -> list[bytes]:
         """Return every hash under which ``token`` may be stored, newest key first."""
         return [_keyed(key, token) for key in self._hash_keys]
+
+    def sign(self, text: str) -> str:
+        """Return the signature of ``text`` in 64 hexadecimal digits, which nobody without a key can guess.
+
+        What is signed says what it is for (``file/17``), so that one signature never serves for another purpose.
+        """
+        return _keyed(self._sign_keys[0], text).hex()
+
+    def is_signed(self, text: str, signature: str) -> bool:
+        """Say, in constant time, whether ``signature`` is that of ``text`` under any of the keys."""
+        given = signature.encode(errors="surrogatepass")
+        return any(hmac.compare_digest(_keyed(key, text).hex().encode(), given) for key in self._sign_keys)
 
 
 def new_token(prefix: str) -> str:

@@ -97,6 +97,9 @@ class Settings(BaseSettings):
         "form, separated by commas.",
     )
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest request body that is read, in bytes.")
+    max_file_bytes: int = Field(
+        2 * 1024 * 1024, ge=1, description="Largest file that a customer may send with an order, in bytes."
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="json, console, or auto: console on a terminal.")
     currency: str = Field("USD", description="Currency of new accounts and prices unless a call names another.")

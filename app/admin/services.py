@@ -66,6 +66,9 @@ class ServiceIn(Body):
     time: str = Field("", max_length=200, examples=["1-5 minutes"])
     info: str = Field("", max_length=20_000)
     allows_duplicates: bool = Field(False, description="Whether a device may have two open orders at once.")
+    extensions: list[str] = Field(
+        [], max_length=50, examples=[["bcl", "txt"]], description="What a file service takes; none for any file."
+    )
     state: State = "active"
     position: int = Field(
         0, ge=0, le=1_000_000, description="Its place in the group, before those of the same by name."
@@ -86,6 +89,7 @@ class ServiceChange(Body):
     time: str = Field("", max_length=200)
     info: str = Field("", max_length=20_000)
     allows_duplicates: bool = False
+    extensions: list[str] = Field([], max_length=50)
     state: State = "active"
     position: int = Field(0, ge=0, le=1_000_000)
 
@@ -106,6 +110,7 @@ class ServiceOut(Row):
     time: str
     info: str
     allows_duplicates: bool
+    extensions: list[str]
     state: str
     position: int
     fields: list[FieldOut]
@@ -165,6 +170,7 @@ def _out(row: Service) -> ServiceOut:
         time=row.time,
         info=row.info,
         allows_duplicates=row.allows_duplicates,
+        extensions=row.extensions,
         state=row.state,
         position=row.position,
         fields=[

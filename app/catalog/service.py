@@ -3,6 +3,7 @@
 Every change makes the catalogue's version rise (triggers see to it), so nothing here tells any cache.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from app.errors import Invalid, NotFound
 from app.money import format_amount
 
 DEVICES = ("imei", "serial", "imei_or_serial", "none")
+
+_EXTENSION = re.compile(r"[a-z0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class NewService:
     """A service to sell. ``price`` is of one piece, in micro-units of ``currency``.
 
     ``device`` None: an IMEI for a service of type imei, nothing for the others. ``takes_quantity`` None: if a smallest
-    or largest quantity is given.
+    or largest quantity is given. ``extensions`` are those of the files that a file service takes, none for any.
     """
 
     name: str
@@ -52,6 +55,7 @@ class NewService:
     time: str = ""
     info: str = ""
     allows_duplicates: bool = False
+    extensions: Sequence[str] = ()
     state: str = "active"
     position: int = 0
     fields: Sequence[NewField] = ()
@@ -69,6 +73,7 @@ async def create_service(session: AsyncSession, new: NewService) -> Service:
         time=new.time,
         info=new.info,
         allows_duplicates=new.allows_duplicates,
+        extensions=_extensions(new.extensions),
         state=new.state,
         position=new.position,
     )
@@ -108,6 +113,8 @@ async def change_service(session: AsyncSession, service_id: int, changes: Mappin
         )
     if "fields" in given:
         await _write_fields(session, service_id, given.pop("fields"))
+    if "extensions" in given:
+        service.extensions = _extensions(given.pop("extensions"))
     for name in ("device", "time", "info", "allows_duplicates", "state", "position"):
         if name in given:
             setattr(service, name, given.pop(name))
@@ -171,6 +178,19 @@ def _check_choices(service: Service) -> None:
         raise Invalid(f"The device is one of {', '.join(DEVICES)}.", field="device")
     if service.state not in ("active", "hidden"):
         raise Invalid("The state is active or hidden.", field="state")
+    if service.type == ServiceType.FILE.value:
+        if service.device != "none":
+            raise Invalid("A file service is ordered with a file, not with a device.", field="device")
+    elif service.extensions:
+        raise Invalid("Only a file service takes files.", field="extensions")
+
+
+def _extensions(given: Sequence[str]) -> list[str]:
+    """Return file extensions as they are compared: lower case, without the dot, each once."""
+    clean = dict.fromkeys(text.strip().lower().removeprefix(".") for text in given)
+    if any(not _EXTENSION.fullmatch(text) for text in clean):
+        raise Invalid("A file extension has 1 to 10 letters and digits.", field="extensions")
+    return list(clean)
 
 
 def _set_quantity(service: Service, takes: bool | None, smallest: int | None, largest: int | None) -> None:

@@ -38,6 +38,7 @@ class Service:
     time: str
     info: str
     allows_duplicates: bool
+    extensions: tuple[str, ...]
     fields: tuple[Field, ...]
 
 
@@ -65,7 +66,7 @@ class Catalog:
 
 _SERVICES = """
 SELECT s.id, s.group_id, s.name, s.type, s.device, s.price, s.currency, s.takes_quantity, s.min_quantity,
-       s.max_quantity, s.time, s.info, s.allows_duplicates, g.name AS group_name
+       s.max_quantity, s.time, s.info, s.allows_duplicates, s.extensions, g.name AS group_name
 FROM services s JOIN service_groups g ON g.id = s.group_id
 WHERE s.state = 'active'
 ORDER BY g.position, g.name, g.id, s.position, s.name, s.id
@@ -97,8 +98,9 @@ async def load_catalog(conn: Connection) -> Catalog:
     for service in services:
         names[service["group_id"]] = service.pop("group_name")
         kind_of = ServiceType(service.pop("type"))
+        extensions = tuple(service.pop("extensions"))
         members.setdefault(service["group_id"], []).append(
-            Service(**service, type=kind_of, fields=tuple(by_service.get(service["id"], ())))
+            Service(**service, type=kind_of, extensions=extensions, fields=tuple(by_service.get(service["id"], ())))
         )
     groups = tuple(Group(id=key, name=names[key], services=tuple(rows)) for key, rows in members.items())
     return Catalog(version=row["version"], groups=groups)

@@ -29,7 +29,7 @@ class Service(Base):
     """Something we sell. ``price`` is of one piece, in micro-units of ``currency``.
 
     ``device`` says what the IMEI parameter of an order must hold: an IMEI, a serial, either, or nothing (``none``; an
-    identifier given all the same is kept).
+    identifier given all the same is kept). ``extensions`` are those a file service takes, none for any.
     """
 
     __tablename__ = "services"
@@ -57,6 +57,7 @@ class Service(Base):
     time: Mapped[str] = mapped_column(server_default="")
     info: Mapped[str] = mapped_column(server_default="")
     allows_duplicates: Mapped[bool] = mapped_column(server_default=text("false"))
+    extensions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     state: Mapped[str] = mapped_column(server_default="active")
     position: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[Created]

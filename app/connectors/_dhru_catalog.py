@@ -7,7 +7,7 @@ of objects, no groups at all, groups named inside the services, or one SUCCESS e
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.connectors._amounts import read_amount, read_currency
@@ -30,6 +30,9 @@ LEGACY_FIELDS = {
     "secro": "SecRO",
 }
 """The inputs that old services ask for by a ``Requires.`` key, by that key in lower case."""
+
+FILE_PREFIX = "file:"
+"""Before the ids of file services and of their orders, which are asked for by actions of their own."""
 
 _MAX_DEPTH = 6
 _NO = {"", "none", "no", "0", "false", "null", "off"}
@@ -91,6 +94,22 @@ def read_catalog(value: object, currency: str) -> Sequence[RemoteService]:
     return tuple(service for service in found.values() if service.type is not ServiceType.FILE)
 
 
+def read_file_catalog(value: object, currency: str) -> Sequence[RemoteService]:
+    """Return every service of a reply to ``fileservicelist``; none for a reply without a list.
+
+    ``{SERVICEID, SERVICENAME, CREDIT, TIME, ALLOW_EXTENSION, INFO}`` in groups without GROUPTYPE. Their numbers may be
+    those of IMEI services too, so their remote ids are ``file:<number>``.
+    """
+    envelope = open_envelope(value)
+    elements = envelope.success if isinstance(envelope.success, list) else [envelope.success]
+    found: dict[str, RemoteService] = {}
+    for element in map(folded, elements):
+        for service in _walk(element.get("list"), _Place(type=ServiceType.FILE.value), currency):
+            named = replace(service, remote_id=FILE_PREFIX + service.remote_id, type=ServiceType.FILE)
+            found.setdefault(named.remote_id, named)
+    return tuple(found.values())
+
+
 def _is_empty(body: object) -> bool:
     """Whether this is a list of nothing, or of groups that hold nothing."""
     groups = list(body.values()) if isinstance(body, Mapping) else body
@@ -143,7 +162,7 @@ def _service(body: Mapping[str, Any], place: _Place, currency: str) -> RemoteSer
         type=_TYPES.get(kind, flag),
         cost=read_amount(cost, currency),
         time=_name(body.get("time")),
-        info=text_of(body.get("info")).strip(),
+        info=_info(body),
         min_quantity=_count(body.get("minqnt")) or min(options, default=None),
         max_quantity=_count(body.get("maxqnt")) or max(options, default=None),
         takes_quantity=_yes(body.get("qnt")) or bool(options),
@@ -176,6 +195,13 @@ def _fields(body: Mapping[str, Any]) -> Iterator[RemoteField]:
             options=_options(item.get("fieldoptions")),
             pattern=text_of(item.get("regexpr")).strip(),
         )
+
+
+def _info(body: Mapping[str, Any]) -> str:
+    """Their description; for a file service also which files it takes, as nothing else of ours says that."""
+    extensions = text_of(body.get("allow_extension")).strip()
+    parts = [text_of(body.get("info")).strip(), f"Files: {extensions}" if extensions else ""]
+    return "\n".join(part for part in parts if part)
 
 
 def _options(value: object) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
-from app.connectors._dhru_catalog import LEGACY_FIELDS
-from app.connectors.base import PlaceRequest
+from app.connectors._dhru_catalog import FILE_PREFIX, LEGACY_FIELDS
+from app.connectors.base import PlaceRequest, ServiceType
+from app.connectors.errors import RefusalReason, Refused
 
 _LEGACY_PARAMETERS = {name: name for name in LEGACY_FIELDS.values()} | {"Mobile": "MODELID", "Provider": "PROVIDERID"}
 """Under which parameter a legacy field is sent back."""
@@ -28,7 +29,13 @@ def endpoint(base_url: str) -> str:
 def order_parameters(request: PlaceRequest, *, xml: bool) -> dict[str, str]:
     """The parameters of one order: as tags of XML, else for JSON."""
     parameters = {"ID": request.remote_id}
-    if request.device:
+    if request.type is ServiceType.FILE:
+        if request.file is None:
+            raise Refused(RefusalReason.BAD_INPUT, "a file service needs a file")
+        parameters["ID"] = request.remote_id.removeprefix(FILE_PREFIX)
+        parameters["FILENAME"] = request.file.name
+        parameters["FILEDATA"] = base64.b64encode(request.file.content).decode()
+    elif request.device:
         parameters["IMEI"] = request.device
     parameters["QNT"] = str(request.quantity)
     for name, value in request.fields.items():

@@ -244,9 +244,9 @@ class Connector(ABC, Generic[ConfigT]):
     async def place_many(self, requests: Sequence[PlaceRequest]) -> Mapping[str, Placed | Refused | Unclear]:
         """Order up to ``place_batch`` at once; the outcome of each by its ``reference``.
 
-        A reference that is missing from the answer is unclear. An exception speaks for all of them. ``Unsupported`` is
-        proof that nothing was bought: this supplier has no bulk call, the instance has lowered its ``place_batch`` to
-        1, and each order may be sent by ``place``.
+        None of them has a file. A reference that is missing from the answer is unclear. An exception speaks for all of
+        them. ``Unsupported`` is proof that nothing was bought: this supplier has no bulk call, the instance has lowered
+        its ``place_batch`` to 1, and each order may be sent by ``place``.
         """
         raise Unsupported("no bulk placing")
 

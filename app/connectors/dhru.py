@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator
 
 from app.connectors._amounts import read_amount, read_currency
-from app.connectors._dhru_catalog import read_catalog
+from app.connectors._dhru_catalog import FILE_PREFIX, read_catalog, read_file_catalog
 from app.connectors._dhru_dialects import TITLES, Dialect, dialect_of, recognise
 from app.connectors._dhru_gsmfusion import FOLDER, GsmFusion
 from app.connectors._dhru_hub import PREFIX, server_order, server_services
@@ -33,8 +33,8 @@ from app.connectors._dhru_reply import (
     rows,
     text_of,
 )
-from app.connectors.base import Connector, ConnectorConfig, Placed, PlaceRequest, RemoteService, Report
-from app.connectors.errors import RefusalReason, Refused, Unclear, Unsupported
+from app.connectors.base import Connector, ConnectorConfig, Placed, PlaceRequest, RemoteService, Report, ServiceType
+from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear, Unsupported
 from app.connectors.http import SupplierHttp
 from app.money import Money, check_currency
 
@@ -73,7 +73,7 @@ class DhruConfig(ConnectorConfig):
 
 
 class DhruConnector(Connector[DhruConfig]):
-    """Buys from a DHRU Fusion supplier, in bulk where it can."""
+    """Buys from a DHRU Fusion supplier, in bulk where it can; files one by one."""
 
     title = "DHRU Fusion"
     config_type = DhruConfig
@@ -140,18 +140,28 @@ class DhruConnector(Connector[DhruConfig]):
         return Money(amount, currency)
 
     async def catalog(self) -> Sequence[RemoteService]:
-        """Return the IMEI, server and remote services of this account."""
+        """Return the IMEI, server, remote and file services of this account."""
         if self._fusion:
             return await self._fusion.catalog()
         value = await self._call("imeiservicelist", {}, buys=False)
         self._raise_error(value)
         services = read_catalog(value, self._currency)
+        if self._dialect in {None, Dialect.CLASSIC}:
+            return (*services, *await self._file_services())
         if self._dialect is not Dialect.GSM_HUB:
             return services
         servers = await self._call("serverservicelist", {}, buys=False)
         self._raise_error(servers)
         types = await self._call("serverservicetypelist", {}, buys=False)
         return (*services, *server_services(servers, types, self._currency))
+
+    async def _file_services(self) -> Sequence[RemoteService]:
+        try:
+            return read_file_catalog(await self._call("fileservicelist", {}, buys=False), self._currency)
+        except (NotSent, Refused, Unclear):
+            # Most servers have no such call and say so in every way there is; the others' services come again with the
+            # next reading.
+            return ()
 
     async def place(self, request: PlaceRequest) -> Placed:
         """Order once; an ERROR of theirs is ``Refused`` unless it speaks of a time-out behind them."""
@@ -162,6 +172,8 @@ class DhruConnector(Connector[DhruConfig]):
             prefix, action, order = PREFIX, "placeserverorder", server_order(request)
         else:
             order = order_parameters(request, xml=self._in_xml)
+            if request.type is ServiceType.FILE:
+                prefix, action = FILE_PREFIX, "placefileorder"
         result = outcome(await self._call(action, order, buys=True), order["ID"], self.refusal)
         if not isinstance(result, Placed):
             raise result
@@ -200,10 +212,25 @@ class DhruConnector(Connector[DhruConfig]):
     async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:
         """Return what ``getimeiorder`` or ``getimeiorderbulk`` says; an ERROR for an order is pending with a note.
 
-        An ERROR that is about us (key, address, rate) is raised as ``Refused``.
+        An ERROR that is about us (key, address, rate) is raised as ``Refused``. File orders have no bulk call: they are
+        asked after one by one, until one of them brings an error.
         """
         if self._fusion:
             return await self._fusion.check(remote_ids)
+        files = [name for name in remote_ids if name.startswith(FILE_PREFIX)]
+        others = [name for name in remote_ids if not name.startswith(FILE_PREFIX)]
+        reports = list(await self._check_others(others)) if others else []
+        for name in files:
+            try:
+                told = await self._check_one("getfileorder", name.removeprefix(FILE_PREFIX))
+            except (NotSent, Refused, Unclear):
+                if not reports:
+                    raise
+                break
+            reports.append(replace(told, remote_id=name))
+        return reports
+
+    async def _check_others(self, remote_ids: Sequence[str]) -> Sequence[Report]:
         hub = any(map(self._is_hub, remote_ids))
         if len(remote_ids) == 1:
             action, number = ("getserverorder", remote_ids[0].removeprefix(PREFIX)) if hub else ("getimeiorder", "")

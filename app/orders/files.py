@@ -23,12 +23,34 @@ async def load_files(conn: Connection, ids: Iterable[int]) -> dict[int, File]:
     return {row.pop("id"): File(**row) for row in await cursor.fetchall()}
 
 
-async def result_file(conn: Connection, order_id: int, *, customer_id: int) -> File | None:
-    """Return the binary result of a completed order of this customer, if it has one."""
+async def result_file(conn: Connection, order_id: int) -> File | None:
+    """Return the binary result of an order, as long as it is completed and if it has one."""
     cursor = await conn.execute(
         "SELECT f.name, f.media_type, f.content FROM orders o JOIN files f ON f.id = o.result_file_id"
-        " WHERE o.id = %s AND o.customer_id = %s AND o.state = 'completed'",
-        (order_id, customer_id),
+        " WHERE o.id = %s AND o.state = 'completed'",
+        (order_id,),
     )
     row = await cursor.fetchone()
     return File(**row) if row else None
+
+
+async def drop_file(conn: Connection, file_id: int) -> None:
+    """Remove a file unless an order has it."""
+    await conn.execute(
+        "DELETE FROM files f WHERE f.id = %s AND NOT EXISTS (SELECT FROM orders o WHERE o.file_id = f.id)"
+        " AND NOT EXISTS (SELECT FROM orders o WHERE o.result_file_id = f.id)",
+        (file_id,),
+    )
+
+
+async def drop_orphans(conn: Connection) -> int:
+    """Remove the files older than a day that no order has, and return how many there were.
+
+    A file is stored before its order is placed; a server that ends in between leaves it behind.
+    """
+    cursor = await conn.execute(
+        "DELETE FROM files f WHERE f.created_at < now() - interval '1 day'"
+        " AND NOT EXISTS (SELECT FROM orders o WHERE o.file_id = f.id)"
+        " AND NOT EXISTS (SELECT FROM orders o WHERE o.result_file_id = f.id)"
+    )
+    return cursor.rowcount

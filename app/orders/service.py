@@ -63,6 +63,7 @@ async def place(
                 "fields": wish.fields,
                 "fingerprint": wish.fingerprint,
                 "reference": wish.reference,
+                "file": wish.file_id,
             }
             for n, wish in enumerate(wishes, start=1)
         ]
@@ -77,17 +78,21 @@ async def place(
 
 
 class OrderStatus(NamedTuple):
-    """An order as its customer may see it. ``text`` is the result when completed, the reason when rejected."""
+    """An order as its customer may see it. ``text`` is the result when completed, the reason when rejected; ``file`` is
+    the name of the file that came with the result, None if there is none."""
 
     id: int
     state: str
     device: str
     text: str
+    file: str | None
 
 
 STATUS = """
 SELECT o.id, o.state, o.device, COALESCE(CASE o.state WHEN 'completed' THEN o.result
-       WHEN 'rejected' THEN o.reason END, '') AS text
+       WHEN 'rejected' THEN o.reason END, '') AS text,
+       CASE WHEN o.state = 'completed' AND o.result_file_id IS NOT NULL
+            THEN (SELECT f.name FROM files f WHERE f.id = o.result_file_id) END AS file
 FROM usable_key(%s, %s::inet) k LEFT JOIN orders o ON o.customer_id = k.customer_id AND o.id = ANY (%s)
 """
 

@@ -47,6 +47,9 @@ class Order(Base):
         Index("ix_orders_device", "device", "customer_id", "service_id", "id", postgresql_where=text("device <> ''")),
         Index("ix_orders_customer_id", "customer_id", "id"),
         Index("ix_orders_reference", "reference", postgresql_where=text("reference <> ''")),
+        # What lets a file of no order be found and removed without reading all orders.
+        Index("ix_orders_file_id", "file_id", postgresql_where=text("file_id IS NOT NULL")),
+        Index("ix_orders_result_file_id", "result_file_id", postgresql_where=text("result_file_id IS NOT NULL")),
         Index("ix_orders_open", "id", postgresql_where=text("state IN ('accepted', 'in_progress')")),
         {
             # Orders are updated a few times and then never again: leave room on the page, vacuum early.

@@ -11,7 +11,7 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 from app.catalog.snapshot import Field, Service
-from app.connectors.base import FieldType
+from app.connectors.base import FieldType, File, ServiceType
 from app.errors import Invalid
 from app.imei import clean_imei, clean_serial
 
@@ -26,7 +26,11 @@ _NO = frozenset({"", "0", "off", "no", "false"})
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A checked wish, ready to be placed. Two wishes with one ``fingerprint`` are the same to the last byte."""
+    """A checked wish, ready to be placed. Two wishes with one ``fingerprint`` are the same to the last byte.
+
+    ``file_id`` is the stored file of a file service; ``device`` is then the hash of its content, so that the guard
+    against two orders for one device goes for files too.
+    """
 
     service_id: int
     device: str
@@ -34,19 +38,32 @@ class Wish:
     fields: Mapping[str, str]
     reference: str
     fingerprint: str
+    file_id: int | None = None
 
 
 def make_wish(
-    service: Service, *, device: str, quantity: int | None, fields: Mapping[str, str], reference: str = ""
+    service: Service,
+    *,
+    device: str,
+    quantity: int | None,
+    fields: Mapping[str, str],
+    reference: str = "",
+    file: File | None = None,
 ) -> Wish:
     """Return the wish if the service can be ordered so; Invalid with a sentence and the field's name otherwise.
 
     ``quantity`` None takes the smallest. Fields the service does not know are dropped: panels send all they have.
+    ``file`` is what a file service works on; its name may be another at the next try, so only its content counts.
     """
-    device, given = _device(service, device.strip(), fields)
+    digest = ""
+    if service.type is ServiceType.FILE:
+        digest, given = _digest(service, file), fields
+        device = f"sha256:{digest[:32]}"
+    else:
+        device, given = _device(service, device.strip(), fields)
     chosen = {field.name: value for field in service.fields if (value := _value(field, given)) is not None}
     count = _quantity(service, quantity)
-    canonical = orjson.dumps([service.id, device, count, sorted(chosen.items())])
+    canonical = orjson.dumps([service.id, digest or device, count, sorted(chosen.items())])
     return Wish(service.id, device, count, chosen, reference[:100], hashlib.sha256(canonical).hexdigest())
 
 
@@ -74,6 +91,16 @@ def _device(service: Service, device: str, fields: Mapping[str, str]) -> tuple[s
     except ValueError as error:
         what = "serial number" if service.device == "serial" else "IMEI"
         raise Invalid(f"Invalid {what}: {error}.", field="IMEI") from error
+
+
+def _digest(service: Service, file: File | None) -> str:
+    """Return the SHA-256 of the file's content in hexadecimal digits, if the service takes such a file."""
+    if file is None or not file.content:
+        raise Invalid("This service needs a file.", field="FILEDATA")
+    extension = file.name.rpartition(".")[2].lower() if "." in file.name else ""
+    if service.extensions and extension not in service.extensions:
+        raise Invalid(f"The file's name must end in .{', .'.join(service.extensions)}.", field="FILENAME")
+    return hashlib.sha256(file.content).hexdigest()
 
 
 def _quantity(service: Service, quantity: int | None) -> int:

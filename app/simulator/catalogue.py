@@ -24,6 +24,7 @@ class Service:
     min_quantity: int = 0
     max_quantity: int = 0
     fields: tuple[Mapping[str, str], ...] = ()
+    extensions: str = ""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -93,6 +94,16 @@ SERVICES: Sequence[Service] = (
         fields=(_field("Email"), _field("Region", "dropdown", options="Europe,Asia,America")),
     ),
     Service(501, "Remote Sessions", "REMOTE", "Remote Repair Session", parse_amount("7.75"), "1-3 Hours", "activation"),
+    Service(
+        601,
+        "File Services",
+        "FILE",
+        "Code from BCL file",
+        parse_amount("1.8"),
+        "1-6 Hours",
+        "file",
+        extensions="bcl,txt",
+    ),
 )
 
 BY_ID: Mapping[str, Service] = {str(service.id): service for service in SERVICES}
@@ -114,9 +125,28 @@ def service_list() -> dict[str, Any]:
     """Return the LIST of ``imeiservicelist``: groups by name, services by a key that is not their id."""
     groups: dict[str, Any] = {}
     for service in SERVICES:
+        if service.type == "FILE":
+            continue
         name = service.group.replace("&", "&amp;")
         group = groups.setdefault(name, {"GROUPNAME": name, "GROUPTYPE": service.type, "SERVICES": {}})
         group["SERVICES"][str(9000 + service.id)] = _entry(service)
+    return groups
+
+
+def file_service_list() -> dict[str, Any]:
+    """Return the LIST of ``fileservicelist``, whose groups have no type."""
+    groups: dict[str, Any] = {}
+    for service in SERVICES:
+        if service.type == "FILE":
+            group = groups.setdefault(service.group, {"GROUPNAME": service.group, "SERVICES": {}})
+            group["SERVICES"][str(9000 + service.id)] = {
+                "SERVICEID": service.id,
+                "SERVICENAME": service.name,
+                "CREDIT": format_amount(service.cost),
+                "TIME": service.time,
+                "ALLOW_EXTENSION": service.extensions,
+                "INFO": service.info,
+            }
     return groups
 
 

@@ -59,6 +59,10 @@ def _credits(device: str, digest: bytes) -> list[str]:
     return ["Credits added", f"Transaction: {digest[:6].hex().upper()}"]
 
 
+def _file(_device: str, digest: bytes) -> list[str]:
+    return [f"Network code: {int.from_bytes(digest[:4]) % 10**8:08d}"]
+
+
 _TEXTS: Mapping[str, Callable[[str, bytes], list[str]]] = {
     "carrier": _carrier,
     "findmy": _findmy,
@@ -68,4 +72,5 @@ _TEXTS: Mapping[str, Callable[[str, bytes], list[str]]] = {
     "unlock": _unlock,
     "activation": _activation,
     "credits": _credits,
+    "file": _file,
 }

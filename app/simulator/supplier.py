@@ -1,5 +1,8 @@
 """What a DHRU 6.1 server answers to each action."""
 
+import base64
+import binascii
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from hmac import compare_digest
@@ -9,7 +12,7 @@ import orjson
 
 from app.imei import clean_imei, clean_serial
 from app.money import MICRO, format_amount
-from app.simulator.catalogue import BY_ID, Service, service_list
+from app.simulator.catalogue import BY_ID, Service, file_service_list, service_list
 from app.simulator.orders import Order, Orders
 from app.simulator.parameters import read_fields, read_parameters, read_rows
 from app.simulator.results import REJECTED, result
@@ -48,6 +51,9 @@ class Supplier:
             "placeimeiorderbulk": self._place_bulk,
             "getimeiorder": self._status,
             "getimeiorderbulk": self._status_bulk,
+            "fileservicelist": self._file_list,
+            "placefileorder": self._place_file,
+            "getfileorder": self._status,
         }
 
     def answer(self, form: Mapping[str, str]) -> Body:
@@ -80,6 +86,19 @@ class Supplier:
     def _list(self, _: str) -> Body:
         return {"SUCCESS": [{"MESSAGE": "IMEI Service List", "LIST": service_list()}]}
 
+    def _file_list(self, _: str) -> Body:
+        return {"SUCCESS": [{"MESSAGE": "File Service List", "LIST": file_service_list()}]}
+
+    def _place_file(self, parameters: str) -> Body:
+        row = read_parameters(parameters)
+        service = BY_ID.get(row.get("ID", "").strip())
+        if service is None or service.type != "FILE":
+            raise Refusal("Service Not Active", "Service not found or inactive.")
+        device = _file(service, row.get("FILENAME", ""), row.get("FILEDATA", ""))
+        order = self._order(service, device, time.time(), self.balance())
+        self.orders.add([order])
+        return _received(order)
+
     def _place(self, parameters: str) -> Body:
         order = self._accept(read_parameters(parameters), time.time(), self.balance())
         self.orders.add([order])
@@ -105,11 +124,16 @@ class Supplier:
 
     def _accept(self, row: Mapping[str, str], now: float, left: int) -> Order:
         service = BY_ID.get(row.get("ID", "").strip())
-        if service is None:
+        if service is None or service.type == "FILE":
             raise Refusal("Service Not Active", "Service not found or inactive.")
         device = _device(service, row.get("IMEI", ""))
         quantity = _quantity(service, row.get("QNT", ""))
         fields = _fields(service, row.get("CUSTOMFIELD", ""))
+        return self._order(service, device, now, left, quantity=quantity, fields=fields)
+
+    def _order(
+        self, service: Service, device: str, now: float, left: int, *, quantity: int = 1, fields: str = ""
+    ) -> Order:
         cost = service.cost * quantity
         if cost > left:
             raise Refusal("CreditprocessError", "error:<li>Not enough credits</li>")
@@ -159,6 +183,19 @@ def _device(service: Service, text: str) -> str:
         return clean_serial(text) if service.serial else clean_imei(text)
     except ValueError as error:
         raise Refusal("ValidationError", f"Invalid IMEI![{text[:40]}]") from error
+
+
+def _file(service: Service, name: str, data: str) -> str:
+    """What stands for the file as the order's device."""
+    if name.rpartition(".")[2].lower() not in service.extensions.split(","):
+        raise Refusal("ValidationError", f"Allowed extensions: {service.extensions}")
+    try:
+        content = base64.b64decode(data.replace(" ", "+"), validate=True)
+    except binascii.Error as error:
+        raise Refusal("ValidationError", "FILEDATA must be base64") from error
+    if not content:
+        raise Refusal("ValidationError", "The file is empty")
+    return hashlib.sha256(content).hexdigest()
 
 
 def _quantity(service: Service, text: str) -> int:

@@ -21,6 +21,13 @@ from app.worker.results import with_file
 log = structlog.get_logger()
 
 
+def in_calls(claims: Sequence[ClaimedAttempt], batch: int) -> list[Sequence[ClaimedAttempt]]:
+    """Divide claims into calls of at most ``batch``; one with a file goes alone, as no supplier takes files in bulk."""
+    plain = [claim for claim in claims if claim.file_id is None]
+    calls: list[Sequence[ClaimedAttempt]] = [plain[start : start + batch] for start in range(0, len(plain), batch)]
+    return calls + [[claim] for claim in claims if claim.file_id is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """One supplier as a worker sends to it."""
@@ -41,6 +48,17 @@ class Sender:
             await record(conn, moving, lease_by=self.lease_by, actor="worker")
         for claim in claims:
             log.info("attempt set aside", attempt_id=claim.attempt_id, order_id=claim.order_id, why=claim.blocked)
+
+    async def send_in_turn(self, calls: Sequence[Sequence[ClaimedAttempt]]) -> None:
+        """Make several calls, one after another; one whose outcome cannot be recorded keeps no other from being made.
+
+        The lease of that one ends by itself, and it becomes unclear.
+        """
+        for claims in calls:
+            try:
+                await self.send(claims)
+            except Exception:
+                log.exception("a call's outcome could not be recorded", supplier_id=self.account.id)
 
     async def send(self, claims: Sequence[ClaimedAttempt]) -> None:
         """Place one call's worth of attempts, all in state sending, and record how each ended."""

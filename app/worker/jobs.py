@@ -1,4 +1,4 @@
-"""Periodic side jobs on the same Postgres: catalogues and balances of suppliers. Never the order path."""
+"""Periodic side jobs on the same Postgres: suppliers' catalogues and balances, tidying up. Never the order path."""
 
 from datetime import timedelta
 from typing import Any, LiteralString
@@ -10,6 +10,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from app.connectors.errors import ConnectorError
 from app.db import Database
 from app.errors import TrunklineError
+from app.orders.files import drop_orphans
 from app.sealing import Sealer
 from app.suppliers.contact import reached, sync_supplier
 from app.suppliers.service import store_balance
@@ -71,6 +72,14 @@ def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minute
         del timestamp  # when the cron line was due; what is due is read from the rows
         await defer_due(sync_catalog, _SYNC_DUE, sync_minutes)
         await defer_due(read_balance, _BALANCE_DUE, balance_minutes)
+
+    @app.periodic(cron="17 * * * *")
+    @app.task(name="drop_orphaned_files", queueing_lock="drop_orphaned_files", pass_context=False)
+    async def drop_orphaned_files(timestamp: int) -> None:
+        del timestamp
+        async with db.pool.connection() as conn:
+            gone = await drop_orphans(conn)
+        log.info("files of no order removed", files=gone)
 
     @app.periodic(cron="*/5 * * * *")
     @app.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=False)

@@ -20,7 +20,7 @@ from app.db import Database
 from app.orders.attempts import claim, claim_polls, claim_unclear, renew, sweep
 from app.sealing import Sealer
 from app.suppliers.service import WorkingSupplier, with_due_work
-from app.worker.dispatch import Sender
+from app.worker.dispatch import Sender, in_calls
 from app.worker.find import Finder
 from app.worker.poll import Asker
 from app.worker.supplies import Connectors
@@ -123,9 +123,13 @@ class Worker:
         if blocked:
             await sender.put_aside(blocked)
         sendable = [one for one in claims if one.blocked is None]
-        for start in range(0, len(sendable), batch):
-            chunk = sendable[start : start + batch]
-            self._start(sender.send(chunk), self._sends, account.id, [one.attempt_id for one in chunk])
+        calls = in_calls(sendable, batch)
+        for slot in range(min(free, len(calls))):
+            # Files make more calls than there are slots; some then wait for another in the same slot.
+            mine = calls[slot::free]
+            self._start(
+                sender.send_in_turn(mine), self._sends, account.id, [one.attempt_id for call in mine for one in call]
+            )
 
     async def _start_asks(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
         account = supplier.account

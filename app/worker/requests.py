@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.connectors.base import File, PlaceRequest
+from app.connectors.base import File, PlaceRequest, ServiceType
 from app.db import Database
 from app.orders.attempts import ClaimedAttempt
 from app.orders.files import load_files
@@ -32,7 +32,7 @@ def request_for(claim: ClaimedAttempt, files: Mapping[int, File]) -> PlaceReques
     return PlaceRequest(
         reference=str(claim.attempt_id),
         remote_id=claim.remote_id,
-        type=claim.remote_type,
+        type=ServiceType(claim.remote_type),
         device=claim.device,
         quantity=claim.quantity,
         fields={**fields, **claim.fixed},

@@ -182,3 +182,15 @@ async def test_a_price_group_is_of_the_customers_currency(owner: httpx2.AsyncCli
     assert (await ok(owner.patch(path, json={"price_group_id": dollars["id"]})))["price_group_id"] == dollars["id"]
     assert (await ok(owner.patch(path, json={"price_group_id": None})))["price_group_id"] is None
     assert [row["name"] for row in (await ok(owner.get("price-groups")))["items"]] == ["Dollar", "Euro"]
+
+
+async def test_a_file_service_says_which_files_it_takes(owner: httpx2.AsyncClient) -> None:
+    made = await create(owner, type="file", extensions=[".BCL", "txt", "bcl"])
+    assert (made["device"], made["extensions"]) == ("none", ["bcl", "txt"])
+    assert (await ok(owner.patch(f"services/{made['id']}", json={"extensions": []})))["extensions"] == []
+    for given, field in (
+        ({"type": "file", "extensions": ["a/b"]}, "extensions"),
+        ({"type": "imei", "extensions": ["bcl"]}, "extensions"),
+        ({"type": "file", "device": "imei"}, "device"),
+    ):
+        await refused(owner.post("services", json={**NEW, **given}), 422, "invalid", field)

@@ -27,7 +27,7 @@ from urllib.parse import parse_qsl
 import httpx2
 
 from app.connectors import registry
-from app.connectors.base import PlaceRequest, ServiceType
+from app.connectors.base import File, PlaceRequest, ServiceType
 from app.connectors.errors import ConnectorError, Refused
 
 FOLDER = Path(__file__).parent / "recordings"
@@ -119,10 +119,17 @@ def _response(reply: Json) -> httpx2.Response:
     )
 
 
+def request_of(value: Mapping[str, Any]) -> PlaceRequest:
+    """Return the order of a recording."""
+    sent_at = datetime.fromisoformat(value["sent_at"]) if "sent_at" in value else None
+    sent = value.get("file")
+    file = File(sent["name"], base64.b64decode(sent["content"])) if sent else None
+    return PlaceRequest(**{**value, "type": ServiceType(value["type"]), "sent_at": sent_at, "file": file})
+
+
 def _argument(call: str, value: Any) -> Any:
     if call in {"place", "find"}:
-        sent_at = datetime.fromisoformat(value["sent_at"]) if "sent_at" in value else None
-        return PlaceRequest(**{**value, "type": ServiceType(value["type"]), "sent_at": sent_at})
+        return request_of(value)
     return [_argument("place", item) for item in value] if call == "place_many" else value
 
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from app.connectors import registry
-from app.connectors.base import Connector, Placed, PlaceRequest, ReportStatus, ServiceType
+from app.connectors.base import Connector, File, Placed, PlaceRequest, RemoteService, ReportStatus, ServiceType
 from app.connectors.errors import ConnectorError, Refused, Unclear, Unsupported
 from tests.fakes.dhru import FakeDhru, Fault, serving_fake
 
@@ -100,14 +100,35 @@ async def test_without_bulk_the_connector_says_so_once_and_goes_on_singly(
     await again.http.aclose()
 
 
+async def _listed(connector: Connector[Any]) -> list[RemoteService]:
+    """The services without those for files, which are in a list of their own."""
+    return [service for service in await connector.catalog() if service.type is not ServiceType.FILE]
+
+
+async def test_file_orders_go_beside_others_and_are_asked_after_together(
+    fake: FakeDhru, connector: Connector[Any]
+) -> None:
+    [service] = [one for one in await connector.catalog() if one.type is ServiceType.FILE]
+    assert (service.remote_id, service.cost, service.info) == ("file:601", 1_800_000, "Files: bcl,txt")
+    order = PlaceRequest("51", service.remote_id, ServiceType.FILE, file=File("a.bcl", b"\x00\xff+/"))
+    by_file = await connector.place(order)
+    by_imei = [await connector.place(one) for one in ORDERS]
+    ids = [by_file.remote_id, *(placed.remote_id for placed in by_imei)]
+    reports = await connector.check(ids)
+    assert {one.remote_id: one.status for one in reports} == dict.fromkeys(ids, ReportStatus.DONE)
+    assert fake.requests["placefileorder"] == fake.requests["getfileorder"] == fake.requests["getimeiorderbulk"] == 1
+    fake.script(Fault("hang", "getfileorder"))
+    assert [one.remote_id for one in await connector.check(ids)] == ids[1:], "the others are told all the same"
+
+
 async def test_lists_and_prices_that_change_are_told_as_they_are(fake: FakeDhru, connector: Connector[Any]) -> None:
-    whole = await connector.catalog()
+    whole = await _listed(connector)
     fake.script(Fault("price", "imeiservicelist"), Fault("list_halved", "imeiservicelist"))
-    dearer = await connector.catalog()
+    dearer = await _listed(connector)
     assert [(one.cost or 0) * 2 for one in whole] == [one.cost for one in dearer]
-    assert 0 < len(await connector.catalog()) < len(whole)
+    assert 0 < len(await _listed(connector)) < len(whole)
     fake.script(Fault("list_empty", "imeiservicelist"), Fault("garbage", "imeiservicelist"))
-    assert await connector.catalog() == ()
+    assert await _listed(connector) == []
     with pytest.raises(Unclear):
         await connector.catalog()
 

@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from app.api.dhru import Door, dhru_routes
+from app.api.files import FileLinks
 from app.catalog.snapshot import CatalogCache
 from app.db import Database
 from app.redis import Limiter
@@ -18,6 +19,8 @@ from tests.factories import Shop, make_shop
 from tests.serving import serving
 
 MAX_BODY_BYTES = 1_000_000
+MAX_FILE_BYTES = 200_000
+PUBLIC_URL = "https://panel.example"
 
 
 @dataclass
@@ -89,6 +92,8 @@ def door(db: Database, sealer: Sealer) -> Door:
         requests_per_minute=0,
         duplicate_window_seconds=30,
         max_body_bytes=MAX_BODY_BYTES,
+        max_file_bytes=MAX_FILE_BYTES,
+        file_link=FileLinks(PUBLIC_URL, sealer).link,
     )
 
 

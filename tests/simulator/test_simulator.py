@@ -70,7 +70,9 @@ async def test_account_and_list(shop: Shop) -> None:
     assert account["currency"] == "USD"
     groups = (await shop.call("imeiservicelist"))["SUCCESS"][0]["LIST"]
     services = [service for group in groups.values() for service in group["SERVICES"].values()]
-    assert len(services) == len(SERVICES)
+    files = (await shop.call("fileservicelist"))["SUCCESS"][0]["LIST"]["File Services"]["SERVICES"].values()
+    assert [one["SERVICEID"] for one in files] == [601]
+    assert len(services) + len(files) == len(SERVICES)
     assert {group["GROUPTYPE"] for group in groups.values()} == {"IMEI", "SERVER", "REMOTE"}
     assert not any(key == str(one["SERVICEID"]) for group in groups.values() for key, one in group["SERVICES"].items())
 
@@ -300,3 +302,18 @@ async def test_the_connector_buys_here_over_http() -> None:
         async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
             assert (await Shop(client).stats())["accepted"] == 2 * len(requests)
         await connector.http.aclose()
+
+
+async def test_a_file_order_is_taken_with_its_file_and_by_its_own_action(shop: Shop) -> None:
+    data = base64.b64encode(b"BCL of a phone").decode()
+    placed = await shop.call("placefileorder", _xml(ID=601, FILENAME="a.bcl", FILEDATA=data))
+    reference = placed["SUCCESS"][0]["REFERENCEID"]
+    assert "STATUS" in (await shop.call("getfileorder", _xml(ID=reference)))["SUCCESS"][0]
+    for action, parameters in (
+        ("placefileorder", _xml(ID=601, FILENAME="a.exe", FILEDATA=data)),
+        ("placefileorder", _xml(ID=601, FILENAME="a.bcl", FILEDATA="@")),
+        ("placefileorder", _xml(ID=601, FILENAME="a.bcl")),
+        ("placefileorder", _xml(ID=101, FILENAME="a.bcl", FILEDATA=data)),
+        ("placeimeiorder", _xml(ID=601, IMEI=IMEI)),
+    ):
+        assert "ERROR" in await shop.call(action, parameters), parameters

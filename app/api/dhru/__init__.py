@@ -12,7 +12,8 @@ callers.py         whose key it is; rate limits
 lookups.py         looks keys up, those that come together in one statement
 actions.py         the table of actions and their aliases, account and lookup lists
 ordering.py        placing and status
-service_list.py    imeiservicelist, rendered once and kept
+file_orders.py     the list of file services, placing with a file
+service_list.py    imeiservicelist and fileservicelist, rendered once and kept
 replies.py         replies and the error vocabulary
 render.py          bytes, JSON or XML
 =================  =========================================================================================

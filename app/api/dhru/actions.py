@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.api.dhru import ordering, replies
+from app.api.dhru import file_orders, ordering, replies
 from app.api.dhru.call import Call
 from app.api.dhru.inputs import service_of, single_row
 from app.api.dhru.replies import Refusal, Reply
@@ -86,11 +86,6 @@ def empty_list(message: str) -> Callable[[Call], Awaitable[Reply]]:
     return answer
 
 
-async def place_file(_: Call) -> Reply:
-    """Refuse placefileorder: file services are not sold here."""
-    raise Refusal("Service Not Active", "File services are not offered here.")
-
-
 def _aliases(action: Action, *names: str) -> dict[str, Action]:
     return dict.fromkeys((action.name, *names), action)
 
@@ -107,7 +102,7 @@ ACTIONS: Mapping[str, Action] = {
         "remoteservicelist",
         "creditservicelist",
     ),
-    **_aliases(Action("fileservicelist", empty_list("File Service List")), "filelist"),
+    **_aliases(Action("fileservicelist", file_orders.file_list), "filelist"),
     **_aliases(
         Action("placeimeiorder", ordering.place_one, checks_key=True),
         "placeorder",
@@ -133,7 +128,7 @@ ACTIONS: Mapping[str, Action] = {
         "orderstatusbulk",
         "getserverorderbulk",
     ),
-    **_aliases(Action("placefileorder", place_file)),
+    **_aliases(Action("placefileorder", file_orders.place_file)),
     **_aliases(Action("getimeiservicedetails", service_details)),
     **_aliases(Action("modellist", empty_list("Model List"))),
     **_aliases(Action("providerlist", empty_list("Provider List"))),

@@ -14,7 +14,7 @@ class Door:
 
     ``limit(key, per_minute)`` counts a request and says whether it may pass; ``placed()`` is called after a commit that
     placed something, to wake the workers. ``requests_per_minute`` (0: no limit) goes for keys without a limit of their
-    own.
+    own. ``file_link(order_id, name)`` is the URL of the file that came with a result.
     """
 
     db: Database
@@ -25,3 +25,5 @@ class Door:
     requests_per_minute: int
     duplicate_window_seconds: int
     max_body_bytes: int
+    max_file_bytes: int
+    file_link: Callable[[int, str], str]

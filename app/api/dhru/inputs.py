@@ -9,7 +9,7 @@ from app.api.dhru.envelope import as_text
 from app.api.dhru.parameters import decode_json
 from app.api.dhru.replies import Malformed, Refusal
 from app.catalog.snapshot import Catalog, Service
-from app.connectors.base import ServiceType
+from app.connectors.base import File, ServiceType
 from app.errors import Invalid
 from app.orders.wishes import Wish, make_wish
 
@@ -112,27 +112,35 @@ def order_ids(row: Row) -> list[int | None]:
     return [_order_of(text) for text in texts]
 
 
-def service_of(row: Row, catalog: Catalog) -> Service:
-    """Return the service a call names. Raises Refusal if it names none or one that is not sold here."""
+def service_of(row: Row, catalog: Catalog, *, files: bool = False) -> Service:
+    """Return the service a call names; only ``files`` finds file services, which have numbers of their own elsewhere.
+
+    Raises Refusal if it names none or one that is not sold here.
+    """
     text = row.text(*SERVICE_IDS)
     if not text:
         raise replies.parameter_required("ID")
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
     service = catalog.services.get(number)
-    if service is None or service.type is ServiceType.FILE:
+    if service is None or (service.type is ServiceType.FILE) is not files:
         raise replies.not_sold()
     return service
 
 
-def wish_of(row: Row, catalog: Catalog, reference: str = "") -> Wish:
-    """Return the wish that a row stands for. Raises Refusal if it is none."""
-    service = service_of(row, catalog)
+def wish_of(row: Row, catalog: Catalog, reference: str = "", *, file: File | None = None) -> Wish:
+    """Return the wish that a row stands for, with a file that of a file service. Raises Refusal if it is none."""
+    service = service_of(row, catalog, files=file is not None)
     custom = _custom(row)
     given = _renamed(service, _with_flat(row, custom)) if service.fields or not row.get("imei") else custom
     quantity = _quantity(row.text(*QUANTITIES) or next((custom[n] for n in custom if n.lower() in QUANTITIES), ""))
     try:
         return make_wish(
-            service, device=_device(service, row, given), quantity=quantity, fields=given, reference=reference
+            service,
+            device="" if file else _device(service, row, given),
+            quantity=quantity,
+            fields=given,
+            reference=reference,
+            file=file,
         )
     except Invalid as error:
         raise replies.invalid(error.message) from error

@@ -1,6 +1,6 @@
 """The actions on orders: placing and status, single and in bulk, each one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
 import structlog
@@ -22,11 +22,19 @@ _TRIES = 5
 
 log = structlog.get_logger()
 
+ReadWish = Callable[[Row, Catalog, str], Wish]
+"""Makes a wish of a row and the caller's own reference; raises Refusal."""
+
 
 async def place_one(call: Call) -> Reply:
     """Answer placeimeiorder and its aliases."""
     row = single_row(await call.content(), call.envelope.flat)
-    [answer] = await _place_rows(call, [("", row)])
+    return await place_row(call, row, wish_of)
+
+
+async def place_row(call: Call, row: Row, read: ReadWish) -> Reply:
+    """Place the one wish that ``read`` makes of a row, and answer."""
+    [answer] = await _place_rows(call, [("", row)], read)
     told = replies.error(answer) if isinstance(answer, Refusal) else replies.order_received(answer, call.dialect)
     return {**row.echo(), **told}
 
@@ -56,14 +64,17 @@ async def status_one(call: Call) -> Reply:
     orders = [found.get(number) if number is not None else None for number in ids]
     if len(orders) > 1:
         elements = [
-            {"ID": "" if number is None else str(number), **replies.order_status(order, call.dialect)}
+            {
+                "ID": "" if number is None else str(number),
+                **replies.order_status(order, call.dialect, call.door.file_link),
+            }
             for number, order in zip(ids, orders, strict=True)
         ]
         return {"SUCCESS": elements}
     [order] = orders
     if order is None:
         return {**row.echo(), **replies.error(replies.not_your_order())}
-    told = replies.order_status(order, call.dialect)
+    told = replies.order_status(order, call.dialect, call.door.file_link)
     if call.dialect == "8.2":
         told["REFERENCEID"] = str(order.id)
     return {"ID": str(order.id), "IMEI": order.device, **replies.success(told)}
@@ -76,16 +87,16 @@ async def status_bulk(call: Call) -> Reply:
     """
     asked = bulk_orders(await call.content(), call.envelope.flat, limit=MAX_STATUS_ROWS)
     found = await _status(call, [number for _, number in asked])
-    dialect, describe = call.dialect, replies.order_status
+    dialect, link, describe = call.dialect, call.door.file_link, replies.order_status
     return {
-        key: {"SUCCESS": [describe(found.get(number) if number is not None else None, dialect)]}
+        key: {"SUCCESS": [describe(found.get(number) if number is not None else None, dialect, link)]}
         for key, number in asked
     }
 
 
 async def _place_all(call: Call) -> tuple[list[str], list[int | Refusal]]:
     rows = bulk_rows(await call.content(), call.envelope.flat, limit=MAX_PLACE_ROWS)
-    return [key for key, _ in rows], await _place_rows(call, rows)
+    return [key for key, _ in rows], await _place_rows(call, rows, wish_of)
 
 
 def _theme_map(call: Call, keys: Sequence[str], answers: Sequence[int | Refusal]) -> Reply:
@@ -93,7 +104,7 @@ def _theme_map(call: Call, keys: Sequence[str], answers: Sequence[int | Refusal]
     return {"SUCCESS": {key: replies.theme_row(answer, call.dialect) for key, answer in rows}}
 
 
-async def _place_rows(call: Call, rows: Sequence[tuple[str, Row | Refusal]]) -> list[int | Refusal]:
+async def _place_rows(call: Call, rows: Sequence[tuple[str, Row | Refusal]], read: ReadWish) -> list[int | Refusal]:
     """Place what is valid and return an order id or a refusal for each row, in their order.
 
     A stranger learns nothing: rows are answered only after the database has confirmed the key, in the placing itself
@@ -101,7 +112,7 @@ async def _place_rows(call: Call, rows: Sequence[tuple[str, Row | Refusal]]) -> 
     """
     catalog = await call.door.catalog.at_least(call.identity.catalog_version)
     for _ in range(_TRIES):
-        checked = [_check(row, catalog, key) for key, row in rows]
+        checked = [_check(row, catalog, key, read) for key, row in rows]
         wishes = [wish for wish in checked if isinstance(wish, Wish)]
         if not wishes:
             # The catalogue may have changed since; only the newest one may say no.
@@ -122,11 +133,11 @@ async def _place_rows(call: Call, rows: Sequence[tuple[str, Row | Refusal]]) -> 
     raise replies.maintenance()
 
 
-def _check(row: Row | Refusal, catalog: Catalog, reference: str) -> Wish | Refusal:
+def _check(row: Row | Refusal, catalog: Catalog, reference: str, read: ReadWish) -> Wish | Refusal:
     if isinstance(row, Refusal):
         return row
     try:
-        return wish_of(row, catalog, reference or row.text("orderid"))
+        return read(row, catalog, reference or row.text("orderid"))
     except Refusal as refusal:
         return refusal
 

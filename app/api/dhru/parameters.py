@@ -79,10 +79,8 @@ def _json(text: str | bytes) -> Any:
 
 
 def _decode_base64(text: str) -> Any:
-    # A blank was a plus sign that a form decoder ate.
     try:
-        compact = text.encode("ascii").translate(_BASE64, b"\r\n\t").rstrip(b"=")
-        raw = base64.b64decode(compact + b"=" * (-len(compact) % 4), validate=True).strip()
+        raw = decode_base64(text).strip()
     except (binascii.Error, ValueError) as error:
         raise Malformed("The parameters are neither XML nor JSON nor base64 of them.") from error
     if raw[:1] == b"<":
@@ -91,6 +89,16 @@ def _decode_base64(text: str) -> Any:
         except UnicodeDecodeError as error:
             raise Malformed("The parameters are not UTF-8.") from error
     return _json(raw) if raw else {}
+
+
+def decode_base64(text: str) -> bytes:
+    """Return what a base64 text holds, with or without padding and in either alphabet.
+
+    Raises binascii.Error and ValueError for what is none.
+    """
+    # A blank was a plus sign that a form decoder ate.
+    compact = text.encode("ascii").translate(_BASE64, b"\r\n\t").rstrip(b"=")
+    return base64.b64decode(compact + b"=" * (-len(compact) % 4), validate=True)
 
 
 @dataclass(slots=True)

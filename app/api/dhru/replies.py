@@ -6,7 +6,7 @@ is final for most. ``username``, ``auth`` and ``credential`` appear only where t
 some clients then try another dialect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.orders.service import OrderStatus
@@ -140,21 +140,23 @@ def theme_row(answer: int | Refusal, dialect: str) -> Mapping[str, Any]:
     return {"status": "success", "message": "Order received", "referenceid": number(answer, dialect)}
 
 
-def order_status(order: OrderStatus | None, dialect: str) -> dict[str, Any]:
+def order_status(order: OrderStatus | None, dialect: str, file_link: Callable[[int, str], str]) -> dict[str, Any]:
     """Return STATUS, CODE and what goes with them; an order that is not the caller's looks like one that waits.
 
     CODE is what panels show: the result, or the reason of a rejection, and empty before. No MESSAGE: some clients show
-    it instead of CODE.
+    it instead of CODE. A file that came with the result is there as a link behind its text.
     """
     if order is None:
         return {"STATUS": number(0, dialect), "CODE": "", "COMMENTS": ""}
-    _, state, device, text = order
+    order_id, state, device, text, file = order
     status = STATUS_NUMBERS[state]
     shown = status if dialect == "6.1" else str(status)
     if status < 2:
         return {"IMEI": device, "STATUS": shown, "CODE": "", "COMMENTS": ""}
     # Clients wait for ever for a final order without a CODE.
     code = _as_html(text) or ("Completed" if status == 4 else "Rejected")
+    if file is not None:
+        code = f"{code}<br>{file_link(order_id, file)}"
     return {"IMEI": device, "STATUS": shown, "CODE": code, "COMMENTS": code if status == 3 else ""}
 
 

@@ -51,6 +51,29 @@ def build_list(catalog: Catalog, prices: Mapping[int, int], dialect: str) -> rep
     return {**replies.success({"MESSAGE": "IMEI Service List", "LIST": groups}), "apiversion": dialect}
 
 
+def build_file_list(catalog: Catalog, prices: Mapping[int, int], dialect: str) -> replies.Reply:
+    """Return the reply to fileservicelist: the file services that have a price here (micro-units)."""
+    groups = {}
+    for group in catalog.groups:
+        services = {
+            str(service.id): {
+                "SERVICEID": service.id,
+                "SERVICENAME": clean_name(service.name),
+                "CREDIT": format_amount(prices[service.id]),
+                "TIME": service.time,
+                "ALLOW_EXTENSION": ",".join(service.extensions),
+                "INFO": service.info,
+            }
+            for service in group.services
+            if service.type is ServiceType.FILE and service.id in prices
+        }
+        if services:
+            name = clean_name(group.name)
+            groups[name] = {"GROUPNAME": name, "SERVICES": services}
+    # As PHP writes what is empty.
+    return {**replies.success({"MESSAGE": "File Service List", "LIST": groups or []}), "apiversion": dialect}
+
+
 def clean_name(text: str) -> str:
     """Return a name without what breaks importing clients: double quotes, line breaks."""
     return " ".join(text.replace('"', "\u201d").split())
@@ -137,7 +160,7 @@ def _field(field: Field) -> dict[str, str]:
     }
 
 
-_Key = tuple[int, str, render.Format, str, int, str]
+_Key = tuple[int, str, render.Format, bool, str, int, str]
 
 
 class ServiceLists:
@@ -150,10 +173,15 @@ class ServiceLists:
         self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._making: dict[_Key, asyncio.Task[bytes]] = {}
 
-    async def get(self, catalog: Catalog, identity: Identity, dialect: str, form: render.Format) -> bytes:
-        """Return the list as this customer may see it; callers that miss it together wait for one rendering."""
+    async def get(
+        self, catalog: Catalog, identity: Identity, dialect: str, form: render.Format, *, files: bool = False
+    ) -> bytes:
+        """Return the list as this customer may see it, ``files`` that of the file services.
+
+        Callers that miss it together wait for one rendering.
+        """
         whose = ("customer", identity.customer_id) if identity.own_prices else ("group", identity.price_group_id or 0)
-        key = (catalog.version, dialect, form, *whose, identity.currency)
+        key = (catalog.version, dialect, form, files, *whose, identity.currency)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
@@ -165,7 +193,8 @@ class ServiceLists:
         return await asyncio.shield(task)
 
     async def _make(self, key: _Key, catalog: Catalog, identity: Identity) -> bytes:
-        _, dialect, form, *_ = key
+        _, dialect, form, files, *_ = key
+        build = build_file_list if files else build_list
         async with self._db.pool.connection() as conn:
             prices = await prices_for(
                 conn,
@@ -174,7 +203,7 @@ class ServiceLists:
                 currency=identity.currency,
             )
         # A large list takes tens of milliseconds, in which other requests must go on.
-        body = await asyncio.to_thread(lambda: render.render(build_list(catalog, prices, dialect), form))
+        body = await asyncio.to_thread(lambda: render.render(build(catalog, prices, dialect), form))
         self._kept[key] = body
         self._bytes += len(body)
         while self._bytes > self._max_bytes and len(self._kept) > 1:
