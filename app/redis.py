@@ -1,17 +1,18 @@
-"""Rate limits: shared through Redis where ``REDIS_URL`` is set, else counted in this process.
+"""Limits: shared through Redis where ``REDIS_URL`` is set, else counted in this process.
 
 Redis may vanish without losing anything: while it does not answer, each process counts alone, so the limit is looser
 by the number of processes and never tighter.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.asyncio import ConnectionPool
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -23,11 +24,27 @@ AWAY_SECONDS = 5.0
 
 _WINDOW = 60.0
 
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+local free = tonumber(ARGV[1]) - redis.call('ZCARD', KEYS[1])
+local taken = 0
+for place = 3, #ARGV do
+    if taken >= free then break end
+    redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[place])
+    taken = taken + 1
+end
+if taken > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return taken
+"""
+"""Takes as many of the slots ARGV[3..] as ARGV[1] leaves free, each for ARGV[2] milliseconds; by Redis's own clock."""
+
 log = structlog.get_logger()
 
 
 class Limiter:
-    """Says whether one more request may pass, by a sliding window of one minute."""
+    """Says whether one more request may pass, by a sliding window of one minute, and lends slots for calls."""
 
     def __init__(self, redis_url: str | None = None) -> None:
         """``redis_url`` as in ``REDIS_URL``; nothing is connected before the first ``hit``."""
@@ -36,6 +53,7 @@ class Limiter:
         self._away = False
         self._pool = _pool(redis_url) if redis_url else None
         self._shared = _shared(redis_url, self._pool) if redis_url and self._pool else None
+        self._redis = Redis(connection_pool=self._pool) if self._pool else None
 
     async def hit(self, key: str, per_minute: int) -> bool:
         """Count one request of ``key``; False, uncounted, if its ``per_minute`` are used up. 0 means no limit."""
@@ -47,15 +65,46 @@ class Limiter:
         try:
             allowed = await self._shared.hit(RateLimitItemPerMinute(per_minute), key)
         except (RedisError, OSError) as error:
-            self._away_until = now + AWAY_SECONDS
-            if not self._away:
-                self._away = True
-                log.warning("redis does not answer; this process counts alone", error=type(error).__name__)
+            self._missed(error)
             return self._alone.hit(key, per_minute, now)
+        self._answered()
+        return allowed
+
+    async def take(self, key: str, limit: int, slots: Sequence[str], *, seconds: float) -> Sequence[str]:
+        """Take those of the named ``slots`` of ``key`` that ``limit`` leaves free, among all processes; return them.
+
+        A slot that nobody gives back is free again after ``seconds``. Without Redis all of them are granted: the
+        caller counts its own.
+        """
+        if self._redis is None or not slots or time.monotonic() < self._away_until:
+            return slots
+        try:
+            taken = await self._redis.eval(_TAKE, 1, f"trunkline:slots:{key}", limit, int(seconds * 1000), *slots)
+        except (RedisError, OSError) as error:
+            self._missed(error)
+            return slots
+        self._answered()
+        return slots[: int(taken)]
+
+    async def give(self, key: str, slots: Sequence[str]) -> None:
+        """Give slots back; one that was not taken, or whose time is over, does no harm."""
+        if self._redis is None or time.monotonic() < self._away_until:
+            return
+        try:
+            await self._redis.zrem(f"trunkline:slots:{key}", *slots)
+        except (RedisError, OSError) as error:
+            self._missed(error)
+
+    def _missed(self, error: Exception) -> None:
+        self._away_until = time.monotonic() + AWAY_SECONDS
+        if not self._away:
+            self._away = True
+            log.warning("redis does not answer; this process counts alone", error=type(error).__name__)
+
+    def _answered(self) -> None:
         if self._away:
             self._away = False
             log.info("redis answers again; limits are shared")
-        return allowed
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""

@@ -78,7 +78,13 @@ class SupplierChange(Body):
 
     name: str | None = None
     config: dict[str, Any] | None = Field(None, examples=[{"api_key": "NEW-KEY"}])
-    concurrency: int | None = Field(None, description="Calls that each worker may have open at a time, 1 to 64.")
+    concurrency: int | None = Field(
+        None, description="Calls of a sort open at a time, 1 to 64; by all workers together where there is Redis."
+    )
+    requests_per_minute: int | None = Field(
+        None,
+        description="Calls that may be begun in a minute, by all workers together where there is Redis; 0: no limit.",
+    )
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
     limits: LimitsChange | None = Field(None, examples=[{"price_up_percent": 10}])
 
@@ -95,6 +101,7 @@ class SupplierOut(BaseModel):
     paused_until: datetime | None
     pause_reason: str | None
     concurrency: int
+    requests_per_minute: int
     balance: Decimals | None
     balance_at: datetime | None
     synced_at: datetime | None
@@ -185,6 +192,7 @@ async def change_supplier(
         name=body.name,
         config=body.config,
         concurrency=body.concurrency,
+        requests_per_minute=body.requests_per_minute,
         state=body.state,
     )
     if body.limits is not None:
@@ -246,6 +254,7 @@ def _out(row: SupplierRow, limits: Limits) -> SupplierOut:
         paused_until=row.paused_until,
         pause_reason=row.pause_reason,
         concurrency=row.concurrency,
+        requests_per_minute=row.requests_per_minute,
         balance=None if row.balance is None else format_amount(row.balance),
         balance_at=row.balance_at,
         synced_at=row.synced_at,

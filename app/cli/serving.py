@@ -13,6 +13,7 @@ from app.cli.processes import Supervisor
 from app.cli.session import database, settings_or_exit
 from app.db import Database
 from app.migrate import migrate as migrate_database
+from app.redis import Limiter
 from app.settings import Settings
 from app.worker.jobs import side_jobs
 from app.worker.loop import Worker
@@ -72,7 +73,14 @@ async def _work(settings: Settings) -> None:
     db = Database(settings.database_conninfo, pool_size=settings.database_pool_size)
     await db.open()
     sealer = settings.sealer()
-    order_path = Worker(db, sealer, tick_seconds=settings.worker_tick_ms / 1000, lease_seconds=settings.lease_seconds)
+    limiter = Limiter(settings.redis_url.get_secret_value() if settings.redis_url else None)
+    order_path = Worker(
+        db,
+        sealer,
+        tick_seconds=settings.worker_tick_ms / 1000,
+        lease_seconds=settings.lease_seconds,
+        limiter=limiter,
+    )
     jobs = side_jobs(db, sealer, sync_minutes=settings.sync_minutes, balance_minutes=settings.balance_minutes)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -90,6 +98,7 @@ async def _work(settings: Settings) -> None:
                 side.cancel()
                 await asyncio.gather(side, return_exceptions=True)
     finally:
+        await limiter.aclose()
         await db.close()
 
 

@@ -28,6 +28,7 @@ class SupplierRow:
     paused_until: datetime | None
     pause_reason: str | None
     concurrency: int
+    requests_per_minute: int
     balance: int | None
     balance_at: datetime | None
     synced_at: datetime | None
@@ -37,7 +38,8 @@ class SupplierRow:
 
 
 _SUPPLIERS = """
-SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.concurrency, s.balance, s.balance_at, s.synced_at,
+SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.concurrency, s.requests_per_minute, s.balance,
+       s.balance_at, s.synced_at,
        CASE WHEN s.paused_until > now() THEN s.paused_until END AS paused_until,
        CASE WHEN s.paused_until > now() THEN s.pause_reason END AS pause_reason,
        (SELECT count(*) FROM remote_services m WHERE m.supplier_id = s.id AND m.removed_at IS NULL) AS services,

@@ -38,6 +38,7 @@ class SupplierAccount:
     config_version: int
     currency: str
     concurrency: int
+    requests_per_minute: int
 
 
 async def add(
@@ -90,6 +91,7 @@ async def change(
     name: str | None = None,
     config: Mapping[str, object] | None = None,
     concurrency: int | None = None,
+    requests_per_minute: int | None = None,
     state: str | None = None,
 ) -> None:
     """Change what is given; ``conn`` is inside a transaction. Workers take a new config with their next call.
@@ -104,6 +106,8 @@ async def change(
         raise Invalid("The state is active or paused.", field="state")
     if concurrency is not None and not 1 <= concurrency <= 64:
         raise Invalid("The concurrency is 1 to 64 calls at a time.", field="concurrency")
+    if requests_per_minute is not None and not 0 <= requests_per_minute <= 100_000:
+        raise Invalid("The requests per minute are 0 (no limit) to 100000.", field="requests_per_minute")
     row = await (await conn.execute(f"{_ACCOUNT} WHERE id = %s FOR UPDATE", (supplier_id,))).fetchone()
     if row is None:
         raise NotFound("There is no such supplier.")
@@ -112,9 +116,16 @@ async def change(
             await conn.execute(
                 "UPDATE suppliers SET name = COALESCE(%(name)s, name), state = COALESCE(%(state)s, state),"
                 " concurrency = COALESCE(%(concurrency)s, concurrency),"
+                " requests_per_minute = COALESCE(%(per_minute)s, requests_per_minute),"
                 " paused_until = CASE WHEN %(state)s = 'active' THEN NULL ELSE paused_until END,"
                 " pause_reason = CASE WHEN %(state)s = 'active' THEN NULL ELSE pause_reason END WHERE id = %(id)s",
-                {"name": name.strip() if name else None, "state": state, "concurrency": concurrency, "id": supplier_id},
+                {
+                    "name": name.strip() if name else None,
+                    "state": state,
+                    "concurrency": concurrency,
+                    "per_minute": requests_per_minute,
+                    "id": supplier_id,
+                },
             )
     except UniqueViolation as error:
         raise Conflict("A supplier of this name exists.", field="name") from error
@@ -170,7 +181,9 @@ async def reseal(conn: Connection, sealer: Sealer) -> int:
     return len(rows)
 
 
-_ACCOUNT = "SELECT id, name, kind, config, sealed, config_version, currency, concurrency FROM suppliers"
+_ACCOUNT = (
+    "SELECT id, name, kind, config, sealed, config_version, currency, concurrency, requests_per_minute FROM suppliers"
+)
 
 
 async def get(conn: Connection, supplier_id: int) -> SupplierAccount:
@@ -200,6 +213,7 @@ async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
     """Return the suppliers whose attempts want to be sent or asked after now."""
     cursor = await conn.execute(
         "SELECT * FROM (SELECT id, name, kind, config, sealed, config_version, currency, concurrency,"
+        " requests_per_minute,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'prepared'"
         "         AND a.due_at <= clock_timestamp()) AS sends,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'placed'"

@@ -21,6 +21,7 @@ class Supplier(Base):
         CheckConstraint("state IN ('active', 'paused')", name="state"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("concurrency BETWEEN 1 AND 64", name="concurrency"),
+        CheckConstraint("requests_per_minute BETWEEN 0 AND 100000", name="requests_per_minute"),
         CheckConstraint("price_up_percent BETWEEN 0 AND 1000", name="price_up_percent"),
         CheckConstraint("price_down_percent BETWEEN 0 AND 100", name="price_down_percent"),
         CheckConstraint("missing_limit BETWEEN 1 AND 1000", name="missing_limit"),
@@ -37,6 +38,7 @@ class Supplier(Base):
     paused_until: Mapped[datetime | None]
     pause_reason: Mapped[str | None]
     concurrency: Mapped[int] = mapped_column(Integer, server_default="4")
+    requests_per_minute: Mapped[int] = mapped_column(Integer, server_default="0")
     balance: Mapped[int | None]
     balance_at: Mapped[datetime | None]
     synced_at: Mapped[datetime | None]

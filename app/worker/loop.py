@@ -8,7 +8,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import psycopg
@@ -18,26 +18,42 @@ from psycopg_pool import PoolTimeout
 from app.connectors.base import Connector
 from app.db import Database
 from app.orders.attempts import claim, claim_polls, claim_unclear, renew, sweep
+from app.redis import Limiter
 from app.sealing import Sealer
-from app.suppliers.service import WorkingSupplier, with_due_work
+from app.suppliers.service import SupplierAccount, with_due_work
 from app.worker.dispatch import Sender, in_calls
 from app.worker.find import Finder
 from app.worker.poll import Asker
+from app.worker.slots import Slots
 from app.worker.supplies import Connectors
 from app.worker.wake import listen
 
 SWEEP_SECONDS = 5.0
 BEATS_PER_LEASE = 4
 GRACE_SECONDS = 150.0
+ASKING_SHARE = 2 / 3
+"""How much of a supplier's requests per minute asking after orders may use up: sending comes first."""
 
 log = structlog.get_logger()
+
+Start = Callable[[SupplierAccount, Connector[Any], int], Awaitable[int]]
 
 
 class Worker:
     """Runs the order path until told to stop."""
 
-    def __init__(self, db: Database, sealer: Sealer, *, tick_seconds: float, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        *,
+        tick_seconds: float,
+        lease_seconds: float,
+        limiter: Limiter | None = None,
+    ) -> None:
+        """``limiter`` shares what suppliers take with other workers; without one each worker counts for itself."""
         self._db = db
+        limiter = limiter or Limiter()
         self._tick = tick_seconds
         self._lease = lease_seconds
         self._connectors = Connectors(sealer)
@@ -46,9 +62,9 @@ class Worker:
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
         self._held: set[int] = set()
-        self._sends: dict[int, int] = {}
-        self._asks: dict[int, int] = {}
-        self._finds: dict[int, int] = {}
+        self._sends = Slots("sends", limiter)
+        self._asks = Slots("asks", limiter, share=ASKING_SHARE)
+        self._finds = Slots("finds", limiter, share=ASKING_SHARE)
 
     def stop(self) -> None:
         """Claim nothing more and end when the calls in flight have ended."""
@@ -97,18 +113,27 @@ class Worker:
                     "a supplier's configuration cannot be used", supplier_id=supplier.account.id, error=str(error)
                 )
                 continue
-            if supplier.sends:
-                await self._start_sends(supplier, connector)
-            if supplier.polls:
-                await self._start_asks(supplier, connector)
-            if supplier.finds:
-                await self._start_finds(supplier, connector)
+            for due, slots, start in (
+                (supplier.sends, self._sends, self._start_sends),
+                (supplier.polls, self._asks, self._start_asks),
+                (supplier.finds, self._finds, self._start_finds),
+            ):
+                if due:
+                    await self._fill(supplier.account, connector, slots, start)
 
-    async def _start_sends(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
-        account = supplier.account
-        free = account.concurrency - self._sends.get(account.id, 0)
-        if free <= 0:
-            return
+    async def _fill(self, account: SupplierAccount, connector: Connector[Any], slots: Slots, start: Start) -> None:
+        """Start calls in the slots that may be taken now, until there are no more of either."""
+        while free := await slots.open(account, connector.http.longest_seconds):
+            used = 0
+            try:
+                used = await start(account, connector, free)
+            finally:
+                await slots.close(account.id, free - used)
+            if used < free:
+                return
+
+    async def _start_sends(self, account: SupplierAccount, connector: Connector[Any], free: int) -> int:
+        """Start sending in up to ``free`` slots; return how many were used."""
         batch = connector.place_batch
         async with self._db.pool.connection() as conn:
             claims = await claim(
@@ -124,18 +149,17 @@ class Worker:
             await sender.put_aside(blocked)
         sendable = [one for one in claims if one.blocked is None]
         calls = in_calls(sendable, batch)
-        for slot in range(min(free, len(calls))):
+        used = min(free, len(calls))
+        for slot in range(used):
             # Files make more calls than there are slots; some then wait for another in the same slot.
             mine = calls[slot::free]
             self._start(
                 sender.send_in_turn(mine), self._sends, account.id, [one.attempt_id for call in mine for one in call]
             )
+        return used
 
-    async def _start_asks(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
-        account = supplier.account
-        free = account.concurrency - self._asks.get(account.id, 0)
-        if free <= 0:
-            return
+    async def _start_asks(self, account: SupplierAccount, connector: Connector[Any], free: int) -> int:
+        """Start asking in up to ``free`` slots; return how many were used."""
         batch = connector.check_batch
         async with self._db.pool.connection() as conn:
             polls = await claim_polls(
@@ -146,25 +170,22 @@ class Worker:
                 limit=free * batch,
             )
         asker = Asker(self._db, account, connector, self._name)
-        for start in range(0, len(polls), batch):
-            chunk = polls[start : start + batch]
+        chunks = [polls[start : start + batch] for start in range(0, len(polls), batch)]
+        for chunk in chunks:
             self._start(asker.ask(chunk), self._asks, account.id, [one.attempt_id for one in chunk])
+        return len(chunks)
 
-    async def _start_finds(self, supplier: WorkingSupplier, connector: Connector[Any]) -> None:
-        account = supplier.account
-        free = account.concurrency - self._finds.get(account.id, 0)
-        if free <= 0:
-            return
+    async def _start_finds(self, account: SupplierAccount, connector: Connector[Any], free: int) -> int:
+        """Start looking for lost orders in up to ``free`` slots; return how many were used."""
         async with self._db.pool.connection() as conn:
             claims = await claim_unclear(conn, account.id, lease_by=self._name, lease_seconds=self._lease, limit=free)
         finder = Finder(self._db, account, connector, self._name)
         for one in claims:
             self._start(finder.find(one), self._finds, account.id, [one.attempt_id])
+        return len(claims)
 
-    def _start(
-        self, call: Coroutine[Any, Any, None], running: dict[int, int], supplier_id: int, attempts: list[int]
-    ) -> None:
-        running[supplier_id] = running.get(supplier_id, 0) + 1
+    def _start(self, call: Coroutine[Any, Any, None], slots: Slots, supplier_id: int, attempts: list[int]) -> None:
+        """Make one call in a slot that was taken for it."""
         self._held.update(attempts)
 
         async def run() -> None:
@@ -174,7 +195,7 @@ class Worker:
                 # The lease ends by itself: a send becomes unclear, a poll comes due again.
                 log.exception("a call's outcome could not be recorded", supplier_id=supplier_id)
             finally:
-                running[supplier_id] -= 1
+                await slots.close(supplier_id)
                 self._held.difference_update(attempts)
                 self._wake.set()
 

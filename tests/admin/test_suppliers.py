@@ -109,6 +109,9 @@ async def test_a_change_leaves_what_it_does_not_name(owner: httpx2.AsyncClient, 
     await refused(owner.patch(path, json={"config": {"api_key": None}}), 422, "invalid", "config.api_key")
     await refused(owner.patch(path, json={"config": {"nonsense": 1}}), 422, "invalid", "config.nonsense")
     await refused(owner.patch(path, json={"concurrency": 0}), 422, "invalid", "concurrency")
+    await refused(owner.patch(path, json={"requests_per_minute": -1}), 422, "invalid", "requests_per_minute")
+    assert changed["requests_per_minute"] == 0
+    assert (await ok(owner.patch(path, json={"requests_per_minute": 90})))["requests_per_minute"] == 90
     async with db.pool.connection() as conn:
         row = await (await conn.execute("SELECT config_version FROM suppliers")).fetchone()
     assert row == {"config_version": 3}
