@@ -3,12 +3,14 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Reader
 from app.admin.schemas import Listing
 from app.connectors import registry
+from app.connectors.base import ReportStatus
+from app.connectors.errors import RefusalReason
 
 router = APIRouter(prefix="/kinds", tags=["suppliers"], route_class=ExactRoute)
 
@@ -20,6 +22,10 @@ class KindOut(BaseModel):
     title: str
     config_schema: dict[str, Any]
     secrets: list[str]
+    refusals: dict[str, RefusalReason] = Field(
+        description="Phrases in their error texts; the first that occurs decides."
+    )
+    statuses: dict[str, ReportStatus] = Field(description="Their words for what became of an order.")
 
 
 @router.get("", summary="The supplier protocols and their settings")
@@ -32,6 +38,8 @@ async def list_kinds(_: Reader) -> Listing[KindOut]:
                 title=connector.title,
                 config_schema=registry.schema(kind),
                 secrets=sorted(registry.secret_names(kind)),
+                refusals=dict(connector.refusals),
+                statuses=dict(connector.statuses),
             )
             for kind, connector in registry.kinds().items()
         ]

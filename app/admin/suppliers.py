@@ -24,6 +24,8 @@ from app.admin.schemas import (
     Row,
     Search,
 )
+from app.connectors.base import ReportStatus
+from app.connectors.errors import RefusalReason
 from app.db import Connection
 from app.money import format_amount
 from app.suppliers import records, service
@@ -31,6 +33,7 @@ from app.suppliers.changes_limits import Limits, change_limits, limits_of
 from app.suppliers.contact import sync_supplier, try_out
 from app.suppliers.diagnosis import Finding
 from app.suppliers.records import RemoteServiceRow, SupplierRow
+from app.suppliers.wording import checked_wording
 
 router = APIRouter(prefix="/suppliers", tags=["suppliers"], route_class=ExactRoute)
 
@@ -73,6 +76,20 @@ class SupplierIn(Body):
     currency: Currency | None = Field(None, description="Until the supplier names its own.")
 
 
+class WordingIn(Body):
+    """What staff know of a supplier's wording, read before the tables of its kind: see ``GET /kinds``."""
+
+    refusals: dict[str, RefusalReason] = Field({}, examples=[{"saldo insuficiente": "no_funds"}])
+    statuses: dict[str, ReportStatus] = Field({}, examples=[{"on hold": "pending", "5": "done"}])
+
+
+class WordingOut(BaseModel):
+    """What staff know of a supplier's wording."""
+
+    refusals: dict[str, RefusalReason] = {}
+    statuses: dict[str, ReportStatus] = {}
+
+
 class SupplierChange(Body):
     """What to change; what is not named stays. In ``config`` too, secrets included; null there means the default."""
 
@@ -85,6 +102,7 @@ class SupplierChange(Body):
         None,
         description="Calls that may be begun in a minute, by all workers together where there is Redis; 0: no limit.",
     )
+    wording: WordingIn | None = Field(None, description="Replace all there were.")
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
     limits: LimitsChange | None = Field(None, examples=[{"price_up_percent": 10}])
 
@@ -102,6 +120,7 @@ class SupplierOut(BaseModel):
     pause_reason: str | None
     concurrency: int
     requests_per_minute: int
+    wording: WordingOut
     balance: Decimals | None
     balance_at: datetime | None
     synced_at: datetime | None
@@ -193,6 +212,7 @@ async def change_supplier(
         config=body.config,
         concurrency=body.concurrency,
         requests_per_minute=body.requests_per_minute,
+        wording=checked_wording(body.wording.refusals, body.wording.statuses) if body.wording else None,
         state=body.state,
     )
     if body.limits is not None:
@@ -255,6 +275,7 @@ def _out(row: SupplierRow, limits: Limits) -> SupplierOut:
         pause_reason=row.pause_reason,
         concurrency=row.concurrency,
         requests_per_minute=row.requests_per_minute,
+        wording=WordingOut.model_validate(row.wording),
         balance=None if row.balance is None else format_amount(row.balance),
         balance_at=row.balance_at,
         synced_at=row.synced_at,

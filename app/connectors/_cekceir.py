@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from app.connectors._amounts import read_amount
-from app.connectors._dhru_reply import MAX_TEXT, clean, text_of
+from app.connectors._dhru_reply import MAX_TEXT, StatusOf, clean, text_of
 from app.connectors._reply import find_json
 from app.connectors.base import Placed, Report, ReportStatus
 from app.connectors.errors import RefusalReason, Refused, Unclear
@@ -88,13 +88,22 @@ def root(base_url: str) -> str:
 
 
 class RestApi:
-    """Calls the REST API with one key; ``classify`` says what the text of a refusal means."""
+    """Calls the REST API with one key."""
 
-    def __init__(self, http: SupplierHttp, base_url: str, key: str, classify: Callable[[str], RefusalReason]) -> None:
+    def __init__(
+        self,
+        http: SupplierHttp,
+        base_url: str,
+        key: str,
+        classify: Callable[[str], RefusalReason],
+        status_of: StatusOf,
+    ) -> None:
+        """``classify`` says what the text of a refusal means, ``status_of`` what an order's status does."""
         self._http = http
         self._root = root(base_url)
         self._key = key
         self._classify = classify
+        self._status_of = status_of
 
     async def get(self, path: str) -> Any:
         """Read something; raises as ``post`` does."""
@@ -106,7 +115,8 @@ class RestApi:
 
     async def order(self, remote_id: str) -> Report:
         """Read an order, ``GET /api/order/{id}``; ``Refused`` with SERVICE_OFF for one they do not know."""
-        return report(remote_id, body_of(await self.get(f"/api/order/{quote(remote_id, safe='')}")))
+        body = body_of(await self.get(f"/api/order/{quote(remote_id, safe='')}"))
+        return report(remote_id, body, self._status_of)
 
     async def _send(self, method: str, path: str, *, buys: bool, body: object) -> Any:
         headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
@@ -143,7 +153,7 @@ def body_of(value: object) -> Mapping[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-def placed(value: object) -> Placed:
+def placed(value: object, status_of: StatusOf) -> Placed:
     """What the reply to a creation says; ``Unclear`` without an order id.
 
     ``{"status": "success", "message": "Pesanan-mu telah berhasil kami proses.", "processed": 1, "processed_success":
@@ -155,20 +165,20 @@ def placed(value: object) -> Placed:
     remote_id = order_id(body, "order_id")
     if not remote_id:
         raise Unclear(f"an order without its id: {clean(text_of(body.get('message')), 200) or 'not in their format'}")
-    said = report(remote_id, body)
+    said = report(remote_id, body, status_of)
     if said.status is ReportStatus.PENDING:
         cost = read_amount(body.get("total_price"), CURRENCY)
         return Placed(remote_id, said if said.note else None, cost)
     return Placed(remote_id, said, said.cost)
 
 
-def report(remote_id: str, body: Mapping[str, Any]) -> Report:
+def report(remote_id: str, body: Mapping[str, Any], status_of: StatusOf) -> Report:
     """What an order's fields say; its ``result`` is the customer's text, their message only where there is none."""
     named = order_id(body, "order_id", "id")
     if named and named != remote_id:
         return pending(remote_id, f"the answer is about another order: {named}")
     word = text_of(body.get("status")).strip().lower()
-    status = STATUSES.get(word)
+    status = status_of(word)
     if status is None:
         return pending(remote_id, f"unknown status {word[:40]!r}" if word else "the answer has no status")
     if status is ReportStatus.PENDING:

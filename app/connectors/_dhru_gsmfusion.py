@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.connectors._amounts import read_amount, read_currency
-from app.connectors._dhru_reply import MAX_ID, MAX_TEXT, clean, folded, refuse, text_of
+from app.connectors._dhru_reply import MAX_ID, MAX_TEXT, StatusOf, clean, folded, refuse, text_of
 from app.connectors._reply import Reply
 from app.connectors._xml import read_xml
 from app.connectors.base import (
@@ -88,13 +88,16 @@ class GsmFusion:
         credentials: Mapping[str, str],
         currency: str,
         classify: Callable[[str], RefusalReason],
+        override: StatusOf,
     ) -> None:
-        """``credentials`` are ``userId`` and ``apiKey``; ``classify`` tells what an error text means."""
+        """``credentials`` are ``userId`` and ``apiKey``; ``classify`` tells what an error text means, ``override`` what
+        a status means where staff know better than the tables here."""
         self._http = http
         self._url = fusion_endpoint(base_url)
         self._credentials = credentials
         self._currency = currency
         self._classify = classify
+        self._override = override
 
     async def balance(self) -> Money:
         """Return what ``<ClientCredits>$ 150.00 USD</ClientCredits>`` says."""
@@ -144,13 +147,26 @@ class GsmFusion:
         if many:
             said = _rows(await self._read("getimeis", {"orderIds": ",".join(many)}))
             by_id = {text_of(row.get("id")).strip(): row for row in reversed(said)}
-            reports += [_report(name, by_id[number]) for number, name in many.items() if number in by_id]
+            reports += [self._report(name, by_id[number]) for number, name in many.items() if number in by_id]
         for name in remote_ids:
             if name.startswith(_SERVER):
                 rows = _rows(await self._read("getserverorder", {"orderId": _split(name)[1]}))
                 if len(rows) == 1:
-                    reports.append(_report(name, rows[0]))
+                    reports.append(self._report(name, rows[0]))
         return reports
+
+    def _report(self, remote_id: str, row: Mapping[str, Any]) -> Report:
+        number, word = text_of(row.get("statusid")).strip(), text_of(row.get("status")).strip().lower()
+        said = [self._override(text) or table.get(text) for table, text in ((STATUSES, number), (_WORDS, word)) if text]
+        if len(set(said)) != 1 or said[0] is None:
+            return Report(remote_id, ReportStatus.PENDING, note=f"unknown status {number[:20]!r}, {word[:40]!r}")
+        status = said[0]
+        code = text_of(row.get("code")).strip()
+        if status is ReportStatus.FAILED:
+            return Report(remote_id, status, code[:MAX_TEXT] or "Rejected by the supplier")
+        if status is ReportStatus.DONE and not code:
+            return Report(remote_id, ReportStatus.PENDING, note="the final status came without a result")
+        return Report(remote_id, status, code if status is ReportStatus.DONE else "")
 
     async def _read(self, action: str, values: Mapping[str, str]) -> Any:
         value = await self._call(action, values, buys=False)
@@ -248,18 +264,3 @@ def _said(value: object) -> str:
 def _split(remote_id: str) -> tuple[str, str]:
     prefix = next((word for word in (_SERVER, _REMOTE) if remote_id.startswith(word)), "")
     return prefix, remote_id.removeprefix(prefix)
-
-
-def _report(remote_id: str, row: Mapping[str, Any]) -> Report:
-    number, word = text_of(row.get("statusid")).strip(), text_of(row.get("status")).strip().lower()
-    found = {table[said] for table, said in ((STATUSES, number), (_WORDS, word)) if said in table}
-    unknown = (number and number not in STATUSES) or (word and word not in _WORDS)
-    if len(found) != 1 or unknown:
-        return Report(remote_id, ReportStatus.PENDING, note=f"unknown status {number[:20]!r}, {word[:40]!r}")
-    (status,) = found
-    code = text_of(row.get("code")).strip()
-    if status is ReportStatus.FAILED:
-        return Report(remote_id, status, code[:MAX_TEXT] or "Rejected by the supplier")
-    if status is ReportStatus.DONE and not code:
-        return Report(remote_id, ReportStatus.PENDING, note="the final status came without a result")
-    return Report(remote_id, status, code if status is ReportStatus.DONE else "")

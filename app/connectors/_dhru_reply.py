@@ -37,6 +37,9 @@ UNKNOWN_ACTIONS = ("command not found", "invalid action", "unknown action")
 DOUBTFUL = ("timeout", "timed out", "time out", "gateway", "upstream", "curl error", "server error", "sqlstate")
 """ERROR texts that prove nothing: one server answers ERROR after a time-out of its own supplier and keeps the order."""
 
+StatusOf = Callable[[str], ReportStatus | None]
+"""Reads a status in lower case; None for one that is not known."""
+
 _DONE_WORDS = {"success", "completed", "complete", "done"}
 _PENDING_WORDS = {"processing", "pending", "in process", "waiting"}
 _ORDER_KEYS = ("referenceid", "reference_id", "orderid", "order_id")
@@ -175,7 +178,7 @@ def each_id_once(
     }
 
 
-def report(remote_id: str, row: object) -> Report:
+def report(remote_id: str, row: object, status_of: StatusOf) -> Report:
     """What one answer says of the order ``remote_id``; never more than pending when it is not plain."""
     envelope = open_envelope(row)
     if envelope.error is not None:
@@ -188,7 +191,7 @@ def report(remote_id: str, row: object) -> Report:
     if named and remote_id not in named:
         return _pending(remote_id, f"the answer names another order: {', '.join(sorted(named))[:100]}")
     status = text_of(item["status"]).strip().lower()
-    known = STATUSES.get(status)
+    known = status_of(status)
     if known is None:
         return _pending(remote_id, f"unknown status {status[:40]!r}")
     return _final(remote_id, known, item) if known is not ReportStatus.PENDING else Report(remote_id, known)

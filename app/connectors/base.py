@@ -5,6 +5,7 @@ A connector has no database, does not sleep, does not retry and does not route. 
 request that can buy. An unknown status is ``PENDING`` with a ``note``, never a guess.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -205,6 +206,14 @@ class DeviceCatalog:
     meps: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What staff know of one supplier's wording beyond its kind's tables, and before them; keys are in lower case."""
+
+    refusals: Mapping[str, RefusalReason] = field(default_factory=dict)
+    statuses: Mapping[str, ReportStatus] = field(default_factory=dict)
+
+
 ConfigT = TypeVar("ConfigT", bound=ConnectorConfig)
 
 
@@ -221,10 +230,13 @@ class Connector(ABC, Generic[ConfigT]):
     """Where on a site this protocol is found, to look there when a base URL leads nowhere."""
     refusals: ClassVar[Mapping[str, RefusalReason]] = {}
     """Phrases in their error texts (lower case) and what they mean; the first that occurs decides."""
+    statuses: ClassVar[Mapping[str, ReportStatus]] = {}
+    """Their words or numbers (lower case) for what became of an order; any other is pending and noted."""
 
     def __init__(self, config: ConfigT, http: SupplierHttp) -> None:
         self.config = config
         self.http = http
+        self.wording = Wording()
 
     @abstractmethod
     async def balance(self) -> Money | None:
@@ -291,8 +303,12 @@ class Connector(ABC, Generic[ConfigT]):
         del http, root
         return ""
 
-    @classmethod
-    def refusal(cls, text: str) -> RefusalReason:
-        """Classify their error text by ``refusals``; OTHER if no phrase is known."""
+    def refusal(self, text: str) -> RefusalReason:
+        """Classify their error text by our words for this supplier, then by ``refusals``; OTHER if neither knows it."""
         lowered = text.lower()
-        return next((reason for phrase, reason in cls.refusals.items() if phrase in lowered), RefusalReason.OTHER)
+        known = itertools.chain(self.wording.refusals.items(), self.refusals.items())
+        return next((reason for phrase, reason in known if phrase in lowered), RefusalReason.OTHER)
+
+    def status_of(self, word: str) -> ReportStatus | None:
+        """Read a status, in lower case, by our words for this supplier, then by ``statuses``; None if it is unknown."""
+        return self.wording.statuses.get(word) or self.statuses.get(word)

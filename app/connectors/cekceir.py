@@ -16,7 +16,7 @@ import orjson
 from pydantic import Field, SecretStr
 
 from app.connectors._amounts import read_amount
-from app.connectors._cekceir import CURRENCY, REFUSALS, RestApi, body_of, order_id, pending, placed
+from app.connectors._cekceir import CURRENCY, REFUSALS, STATUSES, RestApi, body_of, order_id, pending, placed
 from app.connectors._cekceir_inputs import IMEIS, Inputs, put_device, read_inputs
 from app.connectors._dhru_reply import clean, text_of
 from app.connectors._reply import find_json
@@ -67,12 +67,13 @@ class CekCeirConnector(Connector[CekCeirConfig]):
     title = "Cek Ceir"
     config_type = CekCeirConfig
     refusals = REFUSALS
+    statuses = STATUSES
 
     def __init__(self, config: CekCeirConfig, http: SupplierHttp) -> None:
         super().__init__(config, http)
         key = config.api_key.get_secret_value()
         self._webhook_key = config.webhook_secret.get_secret_value() or key.rpartition(".")[2]
-        self._api = RestApi(http, config.base_url, key, self.refusal)
+        self._api = RestApi(http, config.base_url, key, self.refusal, self.status_of)
         self._inputs: dict[str, Inputs] = {}
 
     async def balance(self) -> Money:
@@ -106,7 +107,7 @@ class CekCeirConnector(Connector[CekCeirConfig]):
         else:
             data = (await self._inputs_of(code)).data(request)
         try:
-            return placed(await self._api.post("/api/order", {"code": code, "data": data}))
+            return placed(await self._api.post("/api/order", {"code": code, "data": data}), self.status_of)
         except Refused:
             # Perhaps because the service now wants something else.
             self._inputs.pop(code, None)

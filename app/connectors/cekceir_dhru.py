@@ -16,15 +16,16 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from xml.sax.saxutils import escape
 
 from pydantic import Field, SecretStr, model_validator
 
 from app.connectors._amounts import read_amount, read_currency
 from app.connectors._cekceir import CURRENCY, REFUSALS, RestApi, is_wall, root
+from app.connectors._cekceir import STATUSES as REST_STATUSES
 from app.connectors._dhru_catalog import read_catalog
-from app.connectors._dhru_reply import clean, error_text, folded, open_envelope, outcome, report, text_of
+from app.connectors._dhru_reply import STATUSES, clean, error_text, folded, open_envelope, outcome, report, text_of
 from app.connectors._xml import read_xml
 from app.connectors.base import (
     Connector,
@@ -88,11 +89,12 @@ class CekCeirDhruConnector(Connector[CekCeirDhruConfig]):
     title = "Cek Ceir (DHRU)"
     config_type = CekCeirDhruConfig
     refusals = REFUSALS
+    statuses: ClassVar[Mapping[str, ReportStatus]] = {**REST_STATUSES, **STATUSES}
 
     def __init__(self, config: CekCeirDhruConfig, http: SupplierHttp) -> None:
         super().__init__(config, http)
         self._url = f"{root(config.base_url)}/api/dhru"
-        self._rest = RestApi(http, config.base_url, config.rest_key(), self.refusal)
+        self._rest = RestApi(http, config.base_url, config.rest_key(), self.refusal, self.status_of)
 
     async def balance(self) -> Money:
         """Return the account's credit: "balance, email, currency, and username", in rupiah unless they say more."""
@@ -142,7 +144,7 @@ class CekCeirDhruConnector(Connector[CekCeirDhruConfig]):
         error = envelope.only_error()
         if error is not None and self.refusal(error) in _ABOUT_US:
             raise Refused(self.refusal(error), error)
-        said = report(remote_id, value)
+        said = report(remote_id, value, self.status_of)
         if said.status is ReportStatus.PENDING:
             return said
         elements = envelope.success if isinstance(envelope.success, list) else [envelope.success]

@@ -21,6 +21,7 @@ from app.connectors._dhru_parameters import base64_json, endpoint, order_paramet
 from app.connectors._dhru_refusals import REFUSALS
 from app.connectors._dhru_reply import (
     MAX_TEXT,
+    STATUSES,
     agreed,
     each_id_once,
     error_text,
@@ -33,7 +34,16 @@ from app.connectors._dhru_reply import (
     rows,
     text_of,
 )
-from app.connectors.base import Connector, ConnectorConfig, Placed, PlaceRequest, RemoteService, Report, ServiceType
+from app.connectors.base import (
+    Connector,
+    ConnectorConfig,
+    Placed,
+    PlaceRequest,
+    RemoteService,
+    Report,
+    ReportStatus,
+    ServiceType,
+)
 from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear, Unsupported
 from app.connectors.http import SupplierHttp
 from app.money import Money, check_currency
@@ -84,6 +94,7 @@ class DhruConnector(Connector[DhruConfig]):
         "/gsmfusion_api/index.php",
     )
     refusals = REFUSALS
+    statuses = STATUSES
 
     def __init__(self, config: DhruConfig, http: SupplierHttp) -> None:
         super().__init__(config, http)
@@ -96,10 +107,18 @@ class DhruConnector(Connector[DhruConfig]):
         if self._dialect is Dialect.GSM_FUSION:
             keys = {"userId": config.username, "apiKey": config.api_key.get_secret_value()}
             self._fusion = GsmFusion(
-                http, base_url=config.base_url, credentials=keys, currency=config.currency, classify=self.refusal
+                http,
+                base_url=config.base_url,
+                credentials=keys,
+                currency=config.currency,
+                classify=self.refusal,
+                override=self._known_better,
             )
         self._lists_ids = self._dialect is Dialect.GSM_THEME
         self._adapt()
+
+    def _known_better(self, word: str) -> ReportStatus | None:
+        return self.wording.statuses.get(word)
 
     def _adapt(self) -> None:
         if not self.config.bulk or self._dialect is Dialect.GSM_HUB:
@@ -242,7 +261,7 @@ class DhruConnector(Connector[DhruConfig]):
         if self._lists_ids and (reports := await self._check_list(remote_ids)) is not None:
             return reports
         value = await self._call_bulk("getimeiorderbulk", {name: {"ID": name} for name in remote_ids}, buys=False)
-        reports = _reports(value, remote_ids)
+        reports = self._reports(value, remote_ids)
         if not reports:
             self._raise_error(value)
         return reports
@@ -253,7 +272,7 @@ class DhruConnector(Connector[DhruConfig]):
         if error is not None and self.refusal(error) in _ABOUT_US:
             raise Refused(self.refusal(error), error)
         by_id = [row for _, row in rows(value, [number], order_id)]
-        return report(number, by_id[0] if len(by_id) == 1 else value)
+        return report(number, by_id[0] if len(by_id) == 1 else value, self.status_of)
 
     async def _check_list(self, remote_ids: Sequence[str]) -> Sequence[Report] | None:
         """Ask by ``<ID>1,2,3</ID>`` as GSM Theme's own controller wants it; None, for good, if that is not understood.
@@ -262,7 +281,7 @@ class DhruConnector(Connector[DhruConfig]):
         """
         value = await self._call("getimeiorderbulk", {"ID": ",".join(remote_ids)}, buys=False)
         envelope = open_envelope(value)
-        reports = _reports(value, remote_ids)
+        reports = self._reports(value, remote_ids)
         if reports or ("id" in envelope.body and not isinstance(envelope.success, list)):
             return reports
         text = envelope.only_error()
@@ -270,6 +289,13 @@ class DhruConnector(Connector[DhruConfig]):
             raise Refused(self.refusal(text), text)
         self._lists_ids = False
         return None
+
+    def _reports(self, value: object, remote_ids: Sequence[str]) -> list[Report]:
+        """What a bulk status reply says of each order, the first word where there are two."""
+        found: dict[str, Report] = {}
+        for remote_id, row in rows(value, set(remote_ids), order_id):
+            found.setdefault(remote_id, report(remote_id, row, self.status_of))
+        return list(found.values())
 
     def _is_hub(self, remote_id: str) -> bool:
         """Whether this is a number of GSMHub's server calls; no dialect that is known to be another has such."""
@@ -352,11 +378,3 @@ class DhruConnector(Connector[DhruConfig]):
             if isinstance(result, Refused):
                 raise result
         raise Unclear(f"no answer for any order: {text or 'not in their format'}"[:MAX_TEXT])
-
-
-def _reports(value: object, remote_ids: Sequence[str]) -> list[Report]:
-    """What a bulk status reply says of each order, the first word where there are two."""
-    found: dict[str, Report] = {}
-    for remote_id, row in rows(value, set(remote_ids), order_id):
-        found.setdefault(remote_id, report(remote_id, row))
-    return list(found.values())

@@ -212,7 +212,7 @@ class DhruProConnector(Connector[DhruProConfig]):
         if "status" not in order or named not in {"", remote_id}:
             return _pending(remote_id, "the answer has no status of this order")
         word = text_of(order["status"]).strip().lower()
-        known = self.statuses.get(word)
+        known = self.status_of(word)
         if known is None:
             return _pending(remote_id, f"unknown status {word[:40]!r}")
         if known is ReportStatus.PENDING:

@@ -231,7 +231,7 @@ class DoctorSimConnector(Connector[DoctorSimConfig]):
         if order is None or "status" not in order:
             return _pending(remote_id, "the answer has no status of this order")
         word = text_of(order["status"]).strip().lower()
-        known = self.statuses.get(word)
+        known = self.status_of(word)
         if known is None:
             return _pending(remote_id, f"status {word[:40]!r}, on which they promise nothing")
         if known is ReportStatus.FAILED:

@@ -17,6 +17,7 @@ from pydantic import Field
 from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_catalog import read_catalog
 from app.connectors._dhru_reply import (
+    STATUSES,
     error_text,
     folded,
     is_unknown_action,
@@ -64,6 +65,7 @@ class IsaveDhruConnector(Connector[IsaveDhruConfig]):
     config_type = IsaveDhruConfig
     check_batch = 50
     refusals: ClassVar[Mapping[str, RefusalReason]] = REFUSALS
+    statuses = STATUSES
 
     def __init__(self, config: IsaveDhruConfig, http: SupplierHttp) -> None:
         super().__init__(config, http)
@@ -141,14 +143,14 @@ class IsaveDhruConnector(Connector[IsaveDhruConfig]):
             value = await self._send("getimeiorder", buys=False, ID=remote_ids[0])
             self._raise_about_us(value)
             named = [row for _, row in rows(value, remote_ids, order_id)]
-            return [report(remote_ids[0], _with_result(named[0] if len(named) == 1 else value))]
+            return [report(remote_ids[0], _with_result(named[0] if len(named) == 1 else value), self.status_of)]
         if self.check_batch == 1:
             raise Unsupported("no bulk status")
         value = await self._send("getimeiorderbulk", buys=False, IDS=",".join(remote_ids))
         self._raise_about_us(value)
         reports: dict[str, Report] = {}
         for remote_id, row in rows(value, set(remote_ids), order_id):
-            reports.setdefault(remote_id, report(remote_id, _with_result(row)))
+            reports.setdefault(remote_id, report(remote_id, _with_result(row), self.status_of))
         if not reports:
             # No such call, or an answer in a shape that nobody has seen: asked like this, the orders would never end.
             self.check_batch = 1

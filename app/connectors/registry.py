@@ -11,7 +11,7 @@ import httpx2
 from pydantic import SecretStr
 
 import app.connectors
-from app.connectors.base import Connector, ConnectorConfig
+from app.connectors.base import Connector, ConnectorConfig, Wording
 from app.connectors.http import SupplierHttp
 
 _NOT_KINDS = frozenset({"base", "errors", "http", "registry"})
@@ -31,12 +31,16 @@ def kinds() -> Mapping[str, type[Connector[Any]]]:
 
 
 def build(
-    kind: str, config: Mapping[str, object], *, transport: httpx2.AsyncBaseTransport | None = None
+    kind: str,
+    config: Mapping[str, object],
+    *,
+    wording: Wording | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Connector[Any]:
     """Return a connector of ``kind`` with its own HTTP client; close it with ``await connector.http.aclose()``.
 
     KeyError for an unknown kind, pydantic's ValidationError (a ValueError that never quotes the input) for a config
-    that the kind does not take. ``transport`` replaces the network in tests.
+    that the kind does not take. ``wording`` is read before the kind's own. ``transport`` replaces the network in tests.
     """
     connector = _class_of(kind)
     checked = connector.config_type.model_validate(config)
@@ -45,7 +49,9 @@ def build(
         for name in type(checked).model_fields
         if isinstance(value := getattr(checked, name), SecretStr)
     ]
-    return connector(checked, SupplierHttp(secrets=secrets, transport=transport, read_seconds=checked.read_seconds))
+    built = connector(checked, SupplierHttp(secrets=secrets, transport=transport, read_seconds=checked.read_seconds))
+    built.wording = wording or Wording()
+    return built
 
 
 def secret_names(kind: str) -> frozenset[str]:

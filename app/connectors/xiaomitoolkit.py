@@ -236,7 +236,7 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
         return None
 
     def _status(self, record: Mapping[str, Any]) -> ReportStatus | None:
-        return self.statuses.get(text_of(record.get("status")).strip().lower())
+        return self.status_of(text_of(record.get("status")).strip().lower())
 
     async def _history(
         self, request: PlaceRequest, query: Mapping[str, str]

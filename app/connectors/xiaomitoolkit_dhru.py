@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr
 
 from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_catalog import read_catalog
-from app.connectors._dhru_reply import error_text, folded, open_envelope, outcome, report, text_of
+from app.connectors._dhru_reply import STATUSES, error_text, folded, open_envelope, outcome, report, text_of
 from app.connectors._xiaomitoolkit import CPU_ID, PRODUCT_CODE, second_imei
 from app.connectors._xiaomitoolkit_records import whole
 from app.connectors.base import Connector, ConnectorConfig, Placed, PlaceRequest, RemoteService, Report
@@ -40,6 +40,7 @@ class XiaomitoolkitDhruConnector(Connector[XiaomitoolkitDhruConfig]):
 
     title = "XiaomiToolkit (DHRU)"
     config_type = XiaomitoolkitDhruConfig
+    statuses = STATUSES
     refusals: ClassVar[Mapping[str, RefusalReason]] = {
         # "Insufficient credit." is the one error their document shows; the others are those of their REST API.
         "insufficient": RefusalReason.NO_FUNDS,
@@ -106,7 +107,7 @@ class XiaomitoolkitDhruConnector(Connector[XiaomitoolkitDhruConfig]):
         error = open_envelope(value).only_error()
         if error is not None and self.refusal(error) in _ABOUT_US:
             raise Refused(self.refusal(error), error)
-        return [report(remote_id, value)]
+        return [report(remote_id, value, self.status_of)]
 
     async def _read(self, action: str) -> Any:
         """A reading call without parameters; raises what it says if it is no SUCCESS."""

@@ -29,6 +29,7 @@ class SupplierRow:
     pause_reason: str | None
     concurrency: int
     requests_per_minute: int
+    wording: dict[str, dict[str, str]]
     balance: int | None
     balance_at: datetime | None
     synced_at: datetime | None
@@ -38,7 +39,7 @@ class SupplierRow:
 
 
 _SUPPLIERS = """
-SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.concurrency, s.requests_per_minute, s.balance,
+SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.concurrency, s.requests_per_minute, s.wording, s.balance,
        s.balance_at, s.synced_at,
        CASE WHEN s.paused_until > now() THEN s.paused_until END AS paused_until,
        CASE WHEN s.paused_until > now() THEN s.pause_reason END AS pause_reason,

@@ -19,6 +19,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.money import Money
 from app.sealing import Sealer
 from app.suppliers.routing import RouteFacts
+from app.suppliers.wording import Stored, read_wording
 
 REACHED = (AlarmKind.SUPPLIER_DOWN, AlarmKind.SUPPLIER_BLOCKED, AlarmKind.SUPPLIER_CREDENTIALS)
 """The alarms that are over when a supplier answers us."""
@@ -39,6 +40,7 @@ class SupplierAccount:
     currency: str
     concurrency: int
     requests_per_minute: int
+    wording: Stored
 
 
 async def add(
@@ -92,12 +94,14 @@ async def change(
     config: Mapping[str, object] | None = None,
     concurrency: int | None = None,
     requests_per_minute: int | None = None,
+    wording: Stored | None = None,
     state: str | None = None,
 ) -> None:
     """Change what is given; ``conn`` is inside a transaction. Workers take a new config with their next call.
 
     ``config`` holds the values to change: None takes one back to its default, secrets that it does not name stay. State
-    active also ends a pause that a machine decided, with its alarms. Raises NotFound, Invalid, and Conflict for a name
+    active also ends a pause that a machine decided, with its alarms. ``wording`` are those of ``checked_wording`` and
+    replace all there were. Raises NotFound, Invalid, and Conflict for a name
     that is taken.
     """
     if name is not None and not 1 <= len(name.strip()) <= 200:
@@ -131,6 +135,12 @@ async def change(
         raise Conflict("A supplier of this name exists.", field="name") from error
     if state == "active":
         await end_alarms(conn, PAUSES, about_supplier(supplier_id))
+    if wording is not None:
+        # Workers build the connector anew when the version rises, and it takes the wording along.
+        await conn.execute(
+            "UPDATE suppliers SET wording = %s, config_version = config_version + 1 WHERE id = %s",
+            (Jsonb(wording), supplier_id),
+        )
     if config:
         open_part, secret_part = _merged(SupplierAccount(**row), sealer, config)
         await conn.execute(
@@ -182,7 +192,8 @@ async def reseal(conn: Connection, sealer: Sealer) -> int:
 
 
 _ACCOUNT = (
-    "SELECT id, name, kind, config, sealed, config_version, currency, concurrency, requests_per_minute FROM suppliers"
+    "SELECT id, name, kind, config, sealed, config_version, currency, concurrency, requests_per_minute, wording"
+    " FROM suppliers"
 )
 
 
@@ -196,7 +207,8 @@ async def get(conn: Connection, supplier_id: int) -> SupplierAccount:
 
 def connect(account: SupplierAccount, sealer: Sealer) -> Connector[Any]:
     """Return a connector for the account; close it with ``await connector.http.aclose()``."""
-    return registry.build(account.kind, {**account.config, **orjson.loads(sealer.open(account.sealed))})
+    config = {**account.config, **orjson.loads(sealer.open(account.sealed))}
+    return registry.build(account.kind, config, wording=read_wording(account.wording))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +225,7 @@ async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
     """Return the suppliers whose attempts want to be sent or asked after now."""
     cursor = await conn.execute(
         "SELECT * FROM (SELECT id, name, kind, config, sealed, config_version, currency, concurrency,"
-        " requests_per_minute,"
+        " requests_per_minute, wording,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'prepared'"
         "         AND a.due_at <= clock_timestamp()) AS sends,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'placed'"

@@ -11,7 +11,8 @@ from app.db import Base, Created, Id
 
 
 class Supplier(Base):
-    """An account of ours upstream. ``config`` holds the open settings, ``sealed`` the secret ones.
+    """An account of ours upstream. ``config`` holds the open settings, ``sealed`` the secret ones, ``wording`` how
+    staff read what it says.
 
     ``state`` is what staff decided; ``paused_until`` is what a machine decided, with its reason, and ends by itself.
     """
@@ -32,6 +33,7 @@ class Supplier(Base):
     kind: Mapped[str]
     config: Mapped[dict[str, Any]] = mapped_column(JSONB)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    wording: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     config_version: Mapped[int] = mapped_column(server_default="1")
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[str] = mapped_column(server_default="active")

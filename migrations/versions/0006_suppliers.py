@@ -1,4 +1,4 @@
-"""How many calls a supplier takes in a minute.
+"""How many calls a supplier takes in a minute, and how staff read what it says.
 
 Revision ID: 0006
 Revises: 0005
@@ -6,6 +6,7 @@ Revises: 0005
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0006"
 down_revision = "0005"
@@ -18,7 +19,10 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_suppliers_requests_per_minute"), "suppliers", "requests_per_minute BETWEEN 0 AND 100000"
     )
+    wording = sa.Column("wording", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False)
+    op.add_column("suppliers", wording)
 
 
 def downgrade() -> None:
+    op.drop_column("suppliers", "wording")
     op.drop_column("suppliers", "requests_per_minute")
