@@ -15,6 +15,7 @@ from app.admin import AdminDeps, admin_router, install_error_handlers
 from app.api.dhru.door import Door
 from app.api.dhru.endpoint import dhru_routes
 from app.api.files import FileLinks, file_routes
+from app.api.webhooks import WebhookDoor, webhook_routes
 from app.catalog.snapshot import CatalogCache
 from app.db import Database
 from app.migrate import newest
@@ -71,6 +72,7 @@ def build_app(settings: Settings) -> FastAPI:
         )
     )
     app.router.routes.extend(file_routes(db, links))
+    app.router.routes.extend(webhook_routes(WebhookDoor(db=db, sealer=sealer, limit=limiter.hit, due=bell.ring)))
     app.include_router(admin_router(AdminDeps(db=db, sealer=sealer, currency=settings.currency)))
     install_error_handlers(app)
 

@@ -240,6 +240,12 @@ async def postpone(conn: Connection, rows: Sequence[Postponed], *, lease_by: str
         await conn.execute("SELECT postpone_attempts(%s, %s::json)", (lease_by, payload))
 
 
+async def ask_now(conn: Connection, supplier_id: int, remote_id: str) -> bool:
+    """Let the order that a supplier has under ``remote_id`` be asked after now; False if it is none of ours."""
+    row = await (await conn.execute("SELECT ask_now(%s, %s) AS known", (supplier_id, remote_id))).fetchone()
+    return bool(row and row["known"])
+
+
 async def renew(conn: Connection, attempt_ids: Sequence[int], *, lease_by: str, lease_seconds: float) -> None:
     """Hold these attempts for another ``lease_seconds``; one that was taken from this worker stays taken."""
     if attempt_ids:

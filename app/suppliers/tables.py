@@ -157,6 +157,17 @@ class Route(Base):
     remote_service: Mapped[RemoteService] = relationship(lazy="raise")
 
 
+class WebhookCall(Base):
+    """A call that a supplier made to us, by the SHA-256 of its body, so that nobody makes it twice."""
+
+    __tablename__ = "webhook_calls"
+    __table_args__ = (Index("ix_webhook_calls_at", "at"),)
+
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    at: Mapped[Created]
+
+
 class Exchange(Base):
     """One request to a supplier and its reply, secrets replaced; kept as evidence for the attempts that point here."""
 

@@ -14,6 +14,7 @@ from app.orders.files import drop_orphans
 from app.sealing import Sealer
 from app.suppliers.contact import reached, sync_supplier
 from app.suppliers.service import store_balance
+from app.suppliers.webhooks import forget_calls
 
 log = structlog.get_logger()
 
@@ -80,6 +81,13 @@ def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minute
         async with db.pool.connection() as conn:
             gone = await drop_orphans(conn)
         log.info("files of no order removed", files=gone)
+
+    @app.periodic(cron="41 4 * * *")
+    @app.task(name="forget_webhooks", queueing_lock="forget_webhooks", pass_context=False)
+    async def forget_webhooks(timestamp: int) -> None:
+        del timestamp
+        async with db.pool.connection() as conn:
+            log.info("old webhooks forgotten", calls=await forget_calls(conn))
 
     @app.periodic(cron="*/5 * * * *")
     @app.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=False)
