@@ -9,6 +9,7 @@ from app.admin import (
     books,
     changes,
     customers,
+    devices,
     kinds,
     orders,
     prices,
@@ -29,6 +30,7 @@ def admin_router(deps: AdminDeps) -> APIRouter:
     for noun in (
         kinds,
         suppliers,
+        devices,
         changes,
         books,
         services,

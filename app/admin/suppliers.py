@@ -255,7 +255,7 @@ async def list_remote_services(
 ) -> Page[RemoteServiceOut]:
     """Their catalogue as last read; ``search`` looks into names and groups, or is one of their ids."""
     rows = await records.remote_services(session, supplier_id, search=search, after=cursor or 0, limit=limit + 1)
-    return Page.of([_remote_out(row) for row in rows], limit)
+    return Page.of([remote_out(row) for row in rows], limit)
 
 
 async def _shown(conn: Connection, supplier_id: int) -> SupplierOut:
@@ -286,7 +286,8 @@ def _out(row: SupplierRow, limits: Limits) -> SupplierOut:
     )
 
 
-def _remote_out(row: RemoteServiceRow) -> RemoteServiceOut:
+def remote_out(row: RemoteServiceRow) -> RemoteServiceOut:
+    """Return a service of theirs as it is shown."""
     return RemoteServiceOut(
         id=row.id,
         remote_id=row.remote_id,

@@ -11,7 +11,10 @@ from app.db import Connection, Database
 
 @dataclass(frozen=True)
 class Field:
-    """An extra input of a service; see ``catalog.tables.ServiceField``."""
+    """An extra input of a service; see ``catalog.tables.ServiceField``.
+
+    ``choice`` says that its value is an id from a supplier's list: device, network or mep; empty for free input.
+    """
 
     name: str
     type: FieldType
@@ -19,6 +22,7 @@ class Field:
     description: str
     options: tuple[str, ...]
     pattern: str
+    choice: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,10 @@ WHERE s.state = 'active'
 ORDER BY g.position, g.name, g.id, s.position, s.name, s.id
 """
 _FIELDS = """
-SELECT f.service_id, f.name, f.type, f.required, f.description, f.options, f.pattern
-FROM service_fields f JOIN services s ON s.id = f.service_id AND s.state = 'active'
+SELECT f.service_id, f.name, f.type, f.required, f.description, f.options, f.pattern, COALESCE(c.kind, '') AS choice
+FROM service_fields f
+JOIN services s ON s.id = f.service_id AND s.state = 'active'
+LEFT JOIN service_choices c ON c.service_id = f.service_id AND c.field = f.name
 ORDER BY f.service_id, f.position, f.id
 """
 

@@ -28,7 +28,7 @@ CREATE TEMPORARY TABLE found (
 _OVERLAP = """
 SELECT count(*) AS known, count(s.remote_id) AS kept, (SELECT count(*) FROM staged) AS listed
 FROM remote_services m LEFT JOIN staged s ON s.remote_id = m.remote_id
-WHERE m.supplier_id = %s AND m.removed_at IS NULL
+WHERE m.supplier_id = %s AND m.removed_at IS NULL AND NOT m.on_demand
 """
 
 # A new one that waits is kept as if it were removed: nobody can use it until staff take it.
@@ -62,7 +62,8 @@ WHERE m.supplier_id = %s AND s.remote_id = m.remote_id AND m.missing_syncs > 0
 _ABSENT = """
 UPDATE remote_services m SET missing_syncs = m.missing_syncs + 1
 FROM suppliers l
-WHERE m.supplier_id = l.id AND l.id = %s AND m.removed_at IS NULL AND m.missing_syncs < l.missing_limit
+WHERE m.supplier_id = l.id AND l.id = %s AND m.removed_at IS NULL
+  AND NOT m.on_demand AND m.missing_syncs < l.missing_limit
   AND NOT EXISTS (SELECT FROM staged s WHERE s.remote_id = m.remote_id)
 """
 
@@ -150,7 +151,7 @@ _REMOVED = """
 INSERT INTO found (remote_service_id, kind, old, new, auto)
 SELECT m.id, 'removed', jsonb_build_object('removed_at', NULL), jsonb_build_object('removed_at', now()), l.apply_removed
 FROM suppliers l JOIN remote_services m ON m.supplier_id = l.id
-WHERE l.id = %s AND m.removed_at IS NULL AND m.missing_syncs >= l.missing_limit
+WHERE l.id = %s AND m.removed_at IS NULL AND NOT m.on_demand AND m.missing_syncs >= l.missing_limit
   AND NOT EXISTS (SELECT FROM staged s WHERE s.remote_id = m.remote_id)
 """
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from app.alarms.service import about_supplier, end_alarms
 from app.connectors.base import Connector
-from app.connectors.errors import ConnectorError
+from app.connectors.errors import ConnectorError, Unsupported
 from app.db import Database
 from app.errors import Conflict, TrunklineError
 from app.sealing import Sealer
+from app.suppliers.devices import Counts, check_pair, note_reading, store_devices
 from app.suppliers.diagnosis import Diagnosis, diagnose
 from app.suppliers.service import REACHED, connect, get, store_balance
-from app.suppliers.sync import SyncResult, sync
+from app.suppliers.sync import SyncResult, apply_on_demand, sync
 
 
 class SupplierFailed(TrunklineError):  # noqa: N818  the words of the door, not of Python
@@ -62,3 +63,41 @@ async def sync_supplier(db: Database, sealer: Sealer, supplier_id: int) -> SyncR
             return await sync(db, connector, supplier_id)
         except ConnectorError as error:
             raise SupplierFailed(f"The supplier's catalogue cannot be read: {error.text}") from error
+
+
+async def sync_devices(db: Database, sealer: Sealer, supplier_id: int) -> Counts:
+    """Take over a supplier's devices and networks now, and say how many there are.
+
+    Raises Conflict for a supplier that has no such catalogue and SupplierFailed for one that cannot be read; our copy
+    then stays as it is.
+    """
+    async with reached(db, sealer, supplier_id) as connector:
+        async with db.pool.connection() as conn:
+            await note_reading(conn, supplier_id)
+        try:
+            catalog = await connector.device_catalog()
+        except Unsupported as error:
+            raise Conflict("This supplier has no catalogue of devices.") from error
+        except ConnectorError as error:
+            raise SupplierFailed(f"The supplier's devices cannot be read: {error.text}") from error
+    async with db.transaction() as conn:
+        return await store_devices(conn, supplier_id, catalog)
+
+
+async def read_services_for(db: Database, sealer: Sealer, supplier_id: int, device: str, network: str) -> list[str]:
+    """Read what a supplier offers for one device on one network, keep it, and return the ids there.
+
+    Raises NotFound for a device or network that the supplier does not have, else as ``sync_devices`` does.
+    """
+    async with db.pool.connection() as conn:
+        await check_pair(conn, supplier_id, device, network)
+    async with reached(db, sealer, supplier_id) as connector:
+        try:
+            services = await connector.services_for(device, network)
+        except Unsupported as error:
+            raise Conflict("What this supplier offers does not depend on the device.") from error
+        except ConnectorError as error:
+            raise SupplierFailed(f"The supplier's services cannot be read: {error.text}") from error
+    async with db.transaction() as conn:
+        await apply_on_demand(conn, supplier_id, services)
+    return [service.remote_id for service in services]

@@ -1,5 +1,6 @@
 """What staff see of suppliers and of their catalogues: never a secret."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,11 +99,17 @@ class RemoteServiceRow:
 
 
 async def remote_services(
-    session: AsyncSession, supplier_id: int, *, search: str = "", after: int = 0, limit: int
+    session: AsyncSession,
+    supplier_id: int,
+    *,
+    search: str = "",
+    remote_ids: Collection[str] | None = None,
+    after: int = 0,
+    limit: int,
 ) -> list[RemoteServiceRow]:
     """Return what a supplier offers now, ids above ``after`` in order of id; NotFound if there is no such supplier.
 
-    ``search`` looks into names and groups and compares with their ids.
+    ``search`` looks into names and groups and compares with their ids; ``remote_ids`` keeps to these.
     """
     currency = await session.scalar(select(Supplier.currency).where(Supplier.id == supplier_id))
     if currency is None:
@@ -113,6 +120,8 @@ async def remote_services(
         .order_by(RemoteService.id)
         .limit(limit)
     )
+    if remote_ids is not None:
+        query = query.where(RemoteService.remote_id.in_(remote_ids))
     if search:
         query = query.where(
             or_(

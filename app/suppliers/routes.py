@@ -169,6 +169,8 @@ SELECT v.type, v.price, v.takes_quantity, v.device, m.type AS remote_type,
        convert_up(m.cost, f.currency, v.currency) AS cost, r.field_map, r.fixed,
        m.takes_quantity AS remote_takes_quantity, m.fields AS remote_fields, f.blocked, s.name AS supplier,
        ARRAY(SELECT lower(btrim(name)) FROM service_fields WHERE service_id = v.id) AS names,
+       ARRAY(SELECT btrim(c.field) FROM service_choices c
+             WHERE c.service_id = v.id AND c.supplier_id <> s.id ORDER BY 1) AS chosen_elsewhere,
        (SELECT count(*) FROM customer_prices p JOIN customers c ON c.id = p.customer_id AND c.currency = v.currency
          WHERE p.service_id = v.id AND p.price < convert_up(m.cost, f.currency, v.currency)) AS below
 FROM routes r
@@ -202,6 +204,10 @@ def _warnings(row: dict[str, Any]) -> list[str]:
         f"The supplier requires the field {field['name'].strip()}, which the service does not ask for."
         for field in row["remote_fields"]
         if field.get("required") and field["name"].strip().lower() not in supplied
+    ]
+    found += [
+        f"What customers choose as {name} is an id of the first route's supplier: those orders do not go this way."
+        for name in row["chosen_elsewhere"]
     ]
     if row["type"] != row["remote_type"]:
         found.append(f"The service is of type {row['type']}, the remote service of type {row['remote_type']}.")

@@ -82,6 +82,28 @@ async def apply_catalog(conn: Connection, supplier_id: int, services: Sequence[R
     )
 
 
+async def apply_on_demand(conn: Connection, supplier_id: int, services: Sequence[RemoteService]) -> None:
+    """Take over services that were read for one device on one network; ``conn`` is inside a transaction.
+
+    They keep to the supplier's limits like any others. What the ordinary list does not have is marked, so that no
+    reading of that list misses it.
+    """
+    await conn.execute("SELECT 1 FROM suppliers WHERE id = %s FOR NO KEY UPDATE", (supplier_id,))
+    cursor = await conn.execute(
+        "SELECT remote_id FROM remote_services WHERE supplier_id = %s AND removed_at IS NULL AND NOT on_demand",
+        (supplier_id,),
+    )
+    listed = {row["remote_id"] for row in await cursor.fetchall()}
+    await changes_found.stage(conn, _rows(services))
+    await changes_found.add_new(conn, supplier_id)
+    await changes_found.find(conn, supplier_id, trusted=False)
+    await changes_found.write(conn, supplier_id)
+    await conn.execute(
+        "UPDATE remote_services SET on_demand = true WHERE supplier_id = %s AND remote_id = ANY (%s) AND NOT on_demand",
+        (supplier_id, [name for service in services if (name := _text(service.remote_id)) not in listed]),
+    )
+
+
 def _rows(services: Sequence[RemoteService]) -> Iterator[tuple[object, ...]]:
     seen: set[str] = set()
     for service in services:

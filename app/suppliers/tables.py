@@ -51,13 +51,14 @@ class Supplier(Base):
     apply_fields: Mapped[bool] = mapped_column(server_default=text("true"))
     apply_removed: Mapped[bool] = mapped_column(server_default=text("true"))
     missing_limit: Mapped[int] = mapped_column(Integer, server_default="3")
+    devices_read_at: Mapped[datetime | None]
     created_at: Mapped[Created]
 
 
 class RemoteService(Base):
     """One row of a supplier's catalogue. ``cost`` is of one piece in micro-units of ``currency``, of the supplier's if
     that is empty; NULL if their price could not be read. ``opens`` and ``closes`` are "HH:MM" in ``zone``.
-    ``removed_at`` is set when their list no longer holds it."""
+    ``removed_at`` is set when their list no longer holds it; one read ``on_demand`` is in no list, so none lacks it."""
 
     __tablename__ = "remote_services"
     __table_args__ = (
@@ -83,6 +84,7 @@ class RemoteService(Base):
     opens: Mapped[str] = mapped_column(server_default="")
     closes: Mapped[str] = mapped_column(server_default="")
     zone: Mapped[str] = mapped_column(server_default="")
+    on_demand: Mapped[bool] = mapped_column(server_default=text("false"))
     missing_syncs: Mapped[int] = mapped_column(Integer, server_default="0")
     removed_at: Mapped[datetime | None]
     created_at: Mapped[Created]

@@ -8,11 +8,12 @@ import structlog
 
 from app.alarms.service import raise_all
 from app.connectors.base import Connector, Placed, PlaceRequest
-from app.connectors.errors import NotSent, Refused, Unclear, Unsupported
+from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear, Unsupported
 from app.db import Connection, Database
 from app.orders import policy
 from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, record
 from app.orders.policy import PlaceOutcome
+from app.suppliers.devices import CHOICE_FIELDS, choices_elsewhere
 from app.suppliers.service import SupplierAccount, keep_exchanges, pause, pause_route, route_facts
 from app.worker.alarming import after_placing
 from app.worker.requests import requests_for
@@ -108,6 +109,23 @@ class Sender:
 
     async def _place(self, claims: Sequence[ClaimedAttempt]) -> dict[int, PlaceOutcome]:
         """Make the one call; every claim has an outcome, and doubt is ``Unclear``."""
+        outcomes: dict[int, PlaceOutcome] = {**await self._strangers(claims)}
+        sent = [claim for claim in claims if claim.attempt_id not in outcomes]
+        return {**outcomes, **await self._call(sent)} if sent else outcomes
+
+    async def _strangers(self, claims: Sequence[ClaimedAttempt]) -> dict[int, Refused]:
+        """Return what is not to be sent here: a choice by another supplier's id would buy something else here."""
+        choosing = [claim for claim in claims if any(name.strip().lower() in CHOICE_FIELDS for name in claim.fields)]
+        if not choosing:
+            return {}
+        async with self.db.pool.connection() as conn:
+            elsewhere = await choices_elsewhere(conn, self.account.id, {claim.service_id for claim in choosing})
+        no = Refused(RefusalReason.OTHER, "What was chosen cannot be ordered at the moment.")
+        return {
+            claim.attempt_id: no for claim in choosing if elsewhere.get(claim.service_id, set()) & claim.fields.keys()
+        }
+
+    async def _call(self, claims: Sequence[ClaimedAttempt]) -> dict[int, PlaceOutcome]:
         requests = await requests_for(self.db, claims)
         if len(claims) == 1:
             return {claims[0].attempt_id: await self._place_one(requests[0])}

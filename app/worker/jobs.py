@@ -9,10 +9,10 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from app.connectors.errors import ConnectorError
 from app.db import Database
-from app.errors import TrunklineError
+from app.errors import Conflict, TrunklineError
 from app.orders.files import drop_orphans
 from app.sealing import Sealer
-from app.suppliers.contact import reached, sync_supplier
+from app.suppliers.contact import reached, sync_devices, sync_supplier
 from app.suppliers.service import store_balance
 from app.suppliers.webhooks import forget_calls
 
@@ -26,6 +26,11 @@ _SYNC_DUE: LiteralString = (
 _BALANCE_DUE: LiteralString = (
     "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(balance_at, '-infinity') < now() - %s"
 )
+# A supplier without such a catalogue is asked once a day too: its connector may have learnt it with a new version.
+_DEVICES_DUE: LiteralString = (
+    "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(devices_read_at, '-infinity') < now() - %s"
+)
+DEVICES_MINUTES = 24 * 60
 
 
 def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minutes: int) -> procrastinate.App:
@@ -57,22 +62,24 @@ def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minute
             async with db.transaction() as conn:
                 await store_balance(conn, supplier_id, balance)
 
-    async def defer_due(task: Any, due: LiteralString, minutes: int) -> None:
-        async with db.pool.connection() as conn:
-            rows = await (await conn.execute(due, (timedelta(minutes=minutes),))).fetchall()
-        for row in rows:
-            lock = f"{task.name}-{row['id']}"
-            try:
-                await task.configure(queueing_lock=lock, lock=lock).defer_async(supplier_id=row["id"])
-            except AlreadyEnqueued:
-                continue
+    @app.task(name="read_devices")
+    async def read_devices(supplier_id: int) -> None:
+        try:
+            found = await sync_devices(db, sealer, supplier_id)
+        except Conflict:
+            return
+        except TrunklineError as error:
+            log.warning("devices not read", supplier_id=supplier_id, error=error.message)
+            return
+        log.info("devices read", supplier_id=supplier_id, devices=found.devices, networks=found.networks)
 
     @app.periodic(cron="* * * * *")
     @app.task(name="defer_due_readings", queueing_lock="defer_due_readings", pass_context=False)
     async def defer_due_readings(timestamp: int) -> None:
         del timestamp  # when the cron line was due; what is due is read from the rows
-        await defer_due(sync_catalog, _SYNC_DUE, sync_minutes)
-        await defer_due(read_balance, _BALANCE_DUE, balance_minutes)
+        await _defer_due(db, sync_catalog, _SYNC_DUE, sync_minutes)
+        await _defer_due(db, read_balance, _BALANCE_DUE, balance_minutes)
+        await _defer_due(db, read_devices, _DEVICES_DUE, DEVICES_MINUTES)
 
     @app.periodic(cron="17 * * * *")
     @app.task(name="drop_orphaned_files", queueing_lock="drop_orphaned_files", pass_context=False)
@@ -98,3 +105,15 @@ def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minute
             await app.job_manager.retry_job(job)
 
     return app
+
+
+async def _defer_due(db: Database, task: Any, due: LiteralString, minutes: int) -> None:
+    """Queue the task for each supplier whose last reading is that old, once however often it is asked for."""
+    async with db.pool.connection() as conn:
+        rows = await (await conn.execute(due, (timedelta(minutes=minutes),))).fetchall()
+    for row in rows:
+        lock = f"{task.name}-{row['id']}"
+        try:
+            await task.configure(queueing_lock=lock, lock=lock).defer_async(supplier_id=row["id"])
+        except AlreadyEnqueued:
+            continue

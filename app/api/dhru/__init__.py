@@ -13,6 +13,7 @@ lookups.py         looks keys up, those that come together in one statement
 actions.py         the table of actions and their aliases, account and lookup lists
 ordering.py        placing and status
 file_orders.py     the list of file services, placing with a file
+choices.py         modellist, providerlist, meplist, and what was chosen from them
 service_list.py    imeiservicelist and fileservicelist, rendered once and kept
 replies.py         replies and the error vocabulary
 render.py          bytes, JSON or XML

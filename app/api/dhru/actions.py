@@ -6,11 +6,13 @@ from typing import Any
 
 from app.api.dhru import file_orders, ordering, replies
 from app.api.dhru.call import Call
+from app.api.dhru.choices import assigned, choices, mep_list, model_list, provider_list
 from app.api.dhru.inputs import service_of, single_row
 from app.api.dhru.replies import Refusal, Reply
 from app.api.dhru.service_list import clean_name, custom_fields, custom_input, quantities
 from app.catalog.snapshot import prices_for
 from app.money import format_amount
+from app.suppliers.devices import choices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ async def service_details(call: Call) -> Reply:
         service = None
     if service is None or service.id not in prices:
         raise Refusal("NoResultFound", "There is no such service.")
+    entries = []
+    if choices(service.fields):
+        async with call.door.db.pool.connection() as conn:
+            entries = await choices_of(conn, service.id)
     custom = custom_input(service)
     _, least, most = quantities(service)
     details: dict[str, Any] = {
@@ -63,9 +69,7 @@ async def service_details(call: Call) -> Reply:
         "id": service.id,
         "time": service.time,
         "info": service.info,
-        "assigned_model": "",
-        "assigned_provider": "",
-        "assigned_brand": "",
+        **assigned(entries),
         "minqnt": least,
         "maxqnt": most,
         "imei_single": "1",
@@ -75,15 +79,6 @@ async def service_details(call: Call) -> Reply:
         "reqredfield": {field["fieldname"]: field for field in custom_fields(service)},
     }
     return {"ID": str(service.id), **replies.success({"MESSAGE": "Service Details", "LIST": details})}
-
-
-def empty_list(message: str) -> Callable[[Call], Awaitable[Reply]]:
-    """Return an action whose list has nothing in it yet."""
-
-    async def answer(_: Call) -> Reply:
-        return replies.success({"MESSAGE": message, "LIST": []})
-
-    return answer
 
 
 def _aliases(action: Action, *names: str) -> dict[str, Action]:
@@ -130,7 +125,7 @@ ACTIONS: Mapping[str, Action] = {
     ),
     **_aliases(Action("placefileorder", file_orders.place_file)),
     **_aliases(Action("getimeiservicedetails", service_details)),
-    **_aliases(Action("modellist", empty_list("Model List"))),
-    **_aliases(Action("providerlist", empty_list("Provider List"))),
-    **_aliases(Action("meplist", empty_list("MEP List"))),
+    **_aliases(Action("modellist", model_list)),
+    **_aliases(Action("providerlist", provider_list)),
+    **_aliases(Action("meplist", mep_list)),
 }

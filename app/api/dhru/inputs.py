@@ -20,6 +20,13 @@ ORDER_IDS = ("id", "orderid", "order_id", "referenceid", "ids", "order")
 QUANTITIES = ("qnt", "quantity")
 CUSTOM = ("customfield", "customfields", "custom", "fields", "required")
 
+_CHOICES = {
+    "device": ("modelid", "mobile", "model"),
+    "network": ("providerid", "provider"),
+    "mep": ("mep", "mepid"),
+}
+"""Under which names clients send what was chosen from modellist, providerlist and meplist."""
+
 _NOT_FIELDS = frozenset((*SERVICE_IDS, *QUANTITIES, *CUSTOM, "orderid", "server"))
 _DEVICE_NAMES = frozenset(("imei", "imei_sn", "imei_number", "imei_or_sn", "sn", "serial", "serial_number"))
 MAX_ID_DIGITS = 19  # those of the largest bigint
@@ -235,7 +242,10 @@ def _renamed(service: Service, given: dict[str, str]) -> dict[str, str]:
     folded = {name.strip().lower(): value for name, value in reversed(given.items())}
     plain = {_plain(name): value for name, value in reversed(given.items())}
     for field in service.fields:
-        if field.name not in given:
+        if field.choice:
+            value = next((text for name in _CHOICES[field.choice] if (text := folded.get(name, "").strip())), None)
+            given[field.name] = (given.get(field.name) or value or "").strip()
+        elif field.name not in given:
             value = folded.get(field.name.strip().lower(), plain.get(_plain(field.name)))
             if value is not None:
                 given[field.name] = value

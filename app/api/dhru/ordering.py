@@ -8,6 +8,7 @@ from psycopg_pool import PoolTimeout
 
 from app.api.dhru import replies
 from app.api.dhru.call import Call
+from app.api.dhru.choices import refuse_unknown_choices
 from app.api.dhru.inputs import Row, bulk_orders, bulk_rows, order_ids, single_row, wish_of
 from app.api.dhru.replies import Refusal, Reply
 from app.catalog.snapshot import Catalog
@@ -113,6 +114,7 @@ async def _place_rows(call: Call, rows: Sequence[tuple[str, Row | Refusal]], rea
     catalog = await call.door.catalog.at_least(call.identity.catalog_version)
     for _ in range(_TRIES):
         checked = [_check(row, catalog, key, read) for key, row in rows]
+        checked = await refuse_unknown_choices(call.door.db, catalog, checked)
         wishes = [wish for wish in checked if isinstance(wish, Wish)]
         if not wishes:
             # The catalogue may have changed since; only the newest one may say no.

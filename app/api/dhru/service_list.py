@@ -29,6 +29,9 @@ _NOT_REQUIRED = {
     f"Requires.{name}": "None"
     for name in ("Network", "Mobile", "Provider", "PIN", "KBH", "MEP", "PRD", "Type", "Locks", "SN", "SecRO")
 }
+_CHOICES = {"device": "Requires.Mobile", "network": "Requires.Provider", "mep": "Requires.MEP"}
+"""Where the list says that there is something to choose; panels then ask for modellist, providerlist, meplist."""
+
 _FIELD_TYPES = {FieldType.CHECKBOX: "tickbox", FieldType.DATE: "datepicker", FieldType.TIME: "time"}
 _DEVICE_INPUTS = {"serial": "Serial Number", "imei_or_serial": "IMEI or Serial Number"}
 
@@ -97,8 +100,11 @@ def custom_input(service: Service) -> dict[str, str] | None:
 
 
 def custom_fields(service: Service) -> list[dict[str, str]]:
-    """Return Requires.Custom. A server service that needs a device asks for it here, as panels show no IMEI input."""
-    fields = [_field(field) for field in service.fields]
+    """Return Requires.Custom, without what is chosen from a list of its own.
+
+    A server service that needs a device asks for it here, as panels show no IMEI input.
+    """
+    fields = [_field(field) for field in service.fields if not field.choice]
     if service.type is not ServiceType.IMEI and service.device != "none":
         name = "IMEI" if service.device == "imei" else "SN" if service.device == "serial" else "IMEI/SN"
         if not any(field.name.strip().lower() in ("imei", "sn", "imei/sn") for field in service.fields):
@@ -140,6 +146,9 @@ def _service(service: Service, price: int) -> dict[str, Any]:
     shown["TIME"] = service.time
     shown["INFO"] = service.info
     shown.update(_NOT_REQUIRED)
+    for field in service.fields:
+        if field.choice:
+            shown[_CHOICES[field.choice]] = "Required" if field.required else "Optional"
     fields = custom_fields(service)
     if fields:
         shown["Requires.Custom"] = fields

@@ -1,0 +1,197 @@
+"""The device catalogue of suppliers: brought up to date, searched by staff, and chosen from by customers.
+
+A field of ours that is named as DHRU names a choice (Mobile or MODELID, Provider or PROVIDERID, MEP) is one, if the
+supplier of the service's first route has such a list: the view ``service_choices`` says which. What is chosen is that
+supplier's own id.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from app.connectors.base import DeviceCatalog
+from app.db import Connection
+from app.errors import NotFound
+
+SHRINK_LIMIT = 0.5
+"""A list that keeps less than this share of a kind takes none of that kind away."""
+
+KINDS = ("brand", "device", "network", "mep")
+
+CHOICE_FIELDS = frozenset({"mobile", "modelid", "provider", "providerid", "mep"})
+"""The names in lower case that the view ``service_choices`` goes by."""
+
+_STORE = """
+WITH input AS (
+    SELECT DISTINCT ON (kind, remote_id) * FROM json_to_recordset(%(rows)s::json)
+        AS r(kind text, remote_id text, parent text, name text)
+    WHERE remote_id <> ''
+)
+INSERT INTO device_entries AS e (supplier_id, kind, remote_id, parent, name)
+SELECT %(supplier)s, kind, remote_id, parent, COALESCE(NULLIF(name, ''), remote_id) FROM input
+ON CONFLICT (supplier_id, kind, remote_id) DO UPDATE SET parent = excluded.parent, name = excluded.name
+WHERE (e.parent, e.name) IS DISTINCT FROM (excluded.parent, excluded.name)
+RETURNING 1
+"""
+
+_REMOVE = """
+WITH input AS (
+    SELECT DISTINCT kind, remote_id FROM json_to_recordset(%(rows)s::json) AS r(kind text, remote_id text)
+), kept AS (
+    SELECT e.kind, count(*) AS known, count(i.remote_id) AS kept
+    FROM device_entries e LEFT JOIN input i ON i.kind = e.kind AND i.remote_id = e.remote_id
+    WHERE e.supplier_id = %(supplier)s GROUP BY e.kind
+)
+DELETE FROM device_entries e USING kept k
+WHERE e.supplier_id = %(supplier)s AND k.kind = e.kind AND k.kept >= k.known * %(limit)s
+  AND NOT EXISTS (SELECT FROM input i WHERE i.kind = e.kind AND i.remote_id = e.remote_id)
+"""
+
+_LIST = """
+SELECT e.id, e.kind, e.remote_id, e.parent, COALESCE(b.name, e.parent) AS parent_name, e.name
+FROM device_entries e
+LEFT JOIN device_entries b ON e.kind = 'device' AND b.supplier_id = e.supplier_id AND b.kind = 'brand'
+                          AND b.remote_id = e.parent
+"""
+
+_CHOICES = """
+SELECT e.id, e.kind, e.remote_id, e.parent, COALESCE(b.name, e.parent) AS parent_name, e.name
+FROM service_choices c
+JOIN device_entries e ON e.supplier_id = c.supplier_id AND e.kind = c.kind
+LEFT JOIN device_entries b ON e.kind = 'device' AND b.supplier_id = e.supplier_id AND b.kind = 'brand'
+                          AND b.remote_id = e.parent
+WHERE c.service_id = %s
+ORDER BY parent_name, e.parent, e.name, e.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing to choose. ``parent`` is a device's brand by id, or a network's country; ``parent_name`` its name."""
+
+    id: int
+    kind: str
+    remote_id: str
+    parent: str
+    parent_name: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of each a supplier has."""
+
+    brands: int
+    devices: int
+    networks: int
+    meps: int
+
+
+async def store_devices(conn: Connection, supplier_id: int, catalog: DeviceCatalog) -> Counts:
+    """Take over a device catalogue as just read, written only where it differs; ``conn`` is inside a transaction.
+
+    A kind of which the list lacks more than half takes nothing away: suppliers answer so while they are broken.
+    """
+    await conn.execute("SELECT 1 FROM suppliers WHERE id = %s FOR NO KEY UPDATE", (supplier_id,))
+    rows = orjson.dumps(
+        [dict(zip(("kind", "remote_id", "parent", "name"), row, strict=True)) for row in _rows(catalog)]
+    )
+    given = {"supplier": supplier_id, "rows": rows.decode(), "limit": SHRINK_LIMIT}
+    written = await conn.execute(_STORE, given)
+    removed = await conn.execute(_REMOVE, given)
+    if written.rowcount or removed.rowcount:
+        # Whether a field is a choice may have changed, and with it the list of services.
+        await conn.execute("UPDATE catalog_version SET version = version + 1 WHERE id = 1")
+    cursor = await conn.execute(
+        "SELECT kind, count(*) AS n FROM device_entries WHERE supplier_id = %s GROUP BY kind", (supplier_id,)
+    )
+    found = {row["kind"]: row["n"] for row in await cursor.fetchall()}
+    return Counts(*(found.get(kind, 0) for kind in KINDS))
+
+
+async def note_reading(conn: Connection, supplier_id: int) -> None:
+    """Write down that a supplier's device catalogue was asked for, whatever came of it: once a day is enough."""
+    await conn.execute("UPDATE suppliers SET devices_read_at = now() WHERE id = %s", (supplier_id,))
+
+
+async def list_entries(
+    conn: Connection, supplier_id: int, kind: str, *, search: str = "", parent: str = "", after: int = 0, limit: int
+) -> list[Entry]:
+    """Return entries of a kind with an id above ``after``, in order of id; NotFound if there is no such supplier.
+
+    ``search`` looks into names and, for networks, countries, or is one of their ids; ``parent`` keeps to one brand.
+    """
+    if await (await conn.execute("SELECT 1 FROM suppliers WHERE id = %s", (supplier_id,))).fetchone() is None:
+        raise NotFound("There is no such supplier.")
+    cursor = await conn.execute(
+        f"{_LIST} WHERE e.supplier_id = %(supplier)s AND e.kind = %(kind)s AND e.id > %(after)s"
+        " AND (%(parent)s = '' OR e.parent = %(parent)s)"
+        " AND (%(search)s = '' OR e.remote_id = %(search)s OR strpos(lower(e.name), lower(%(search)s)) > 0"
+        "      OR (e.kind = 'network' AND strpos(lower(e.parent), lower(%(search)s)) > 0))"
+        " ORDER BY e.id LIMIT %(limit)s",
+        {"supplier": supplier_id, "kind": kind, "after": after, "parent": parent, "search": search, "limit": limit},
+    )
+    return [Entry(**row) for row in await cursor.fetchall()]
+
+
+async def check_pair(conn: Connection, supplier_id: int, device: str, network: str) -> None:
+    """Raise NotFound for a device or network that the supplier does not have; one without networks takes any."""
+    cursor = await conn.execute(
+        "SELECT EXISTS (SELECT FROM device_entries WHERE supplier_id = %(id)s AND kind = 'device'"
+        "               AND remote_id = %(device)s) AS device,"
+        " NOT EXISTS (SELECT FROM device_entries WHERE supplier_id = %(id)s AND kind = 'network')"
+        " OR EXISTS (SELECT FROM device_entries WHERE supplier_id = %(id)s AND kind = 'network'"
+        "            AND remote_id = %(network)s) AS network",
+        {"id": supplier_id, "device": device, "network": network},
+    )
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101  a SELECT of two values has a row
+    for what in ("device", "network"):
+        if not row[what]:
+            raise NotFound(f"The supplier has no such {what}.", field=what)
+
+
+async def choices_of(conn: Connection, service_id: int) -> list[Entry]:
+    """Return everything that customers of a service may choose from, by brand or country and name."""
+    cursor = await conn.execute(_CHOICES, (service_id,))
+    return [Entry(**row) for row in await cursor.fetchall()]
+
+
+async def unknown_choices(conn: Connection, wanted: Collection[tuple[int, str, str]]) -> set[tuple[int, str, str]]:
+    """Return those of (service, kind, id) that are not to be chosen there."""
+    services, kinds, ids = zip(*wanted, strict=True)
+    cursor = await conn.execute(
+        "SELECT w.service, w.kind, w.remote_id FROM unnest(%s::bigint[], %s::text[], %s::text[])"
+        " AS w(service, kind, remote_id) WHERE NOT EXISTS (SELECT FROM service_choices c"
+        " JOIN device_entries e ON e.supplier_id = c.supplier_id AND e.kind = c.kind AND e.remote_id = w.remote_id"
+        " WHERE c.service_id = w.service AND c.kind = w.kind)",
+        (list(services), list(kinds), list(ids)),
+    )
+    return {(row["service"], row["kind"], row["remote_id"]) for row in await cursor.fetchall()}
+
+
+async def choices_elsewhere(conn: Connection, supplier_id: int, services: Collection[int]) -> dict[int, set[str]]:
+    """Return the fields, by service, whose values are ids of another supplier than this one."""
+    cursor = await conn.execute(
+        "SELECT service_id, array_agg(field) AS fields FROM service_choices"
+        " WHERE service_id = ANY (%s) AND supplier_id <> %s GROUP BY service_id",
+        (list(services), supplier_id),
+    )
+    return {row["service_id"]: set(row["fields"]) for row in await cursor.fetchall()}
+
+
+def _rows(catalog: DeviceCatalog) -> Iterator[tuple[str, str, str, str]]:
+    entries: Iterable[tuple[str, str, str, str]] = (
+        *(("brand", brand.remote_id, "", brand.name) for brand in catalog.brands),
+        *(("device", device.remote_id, device.brand_id, device.name) for device in catalog.devices),
+        *(("network", network.remote_id, network.country, network.name) for network in catalog.networks),
+        *(("mep", remote_id, "", name) for remote_id, name in catalog.meps),
+    )
+    for kind, remote_id, parent, name in entries:
+        yield kind, _clean(remote_id), _clean(parent), _clean(name)
+
+
+def _clean(text: str) -> str:
+    """Return ``text`` as Postgres keeps it, cut to what a name may have."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode().strip()[:300]

@@ -1,0 +1,53 @@
+"""Side jobs, run by their engine: what is due is read once, and what is in nobody's order goes."""
+
+from app.connectors.base import File
+from app.db import Database
+from app.orders.files import store_file
+from app.sealing import Sealer
+from app.suppliers.service import add
+from app.worker.jobs import side_jobs
+from tests.fakes.doctorsim import FakeDoctorSim
+from tests.fakes.faults import serving_fake
+from tests.worker.test_order_path import rows
+
+
+async def run(db: Database, sealer: Sealer, task: str) -> None:
+    """Run a task, and all that it leads to, to the end."""
+    jobs = side_jobs(db, sealer, sync_minutes=30, balance_minutes=10)
+    async with jobs.open_async():
+        await jobs.tasks[task].defer_async(timestamp=0)
+        await jobs.run_worker_async(wait=False, install_signal_handlers=False)
+
+
+async def test_devices_are_read_once_a_day(db: Database, sealer: Sealer) -> None:
+    fake = FakeDoctorSim()
+    async with serving_fake(fake) as url:
+        async with db.transaction() as conn:
+            await add(conn, sealer, name="By device", kind="doctorsim", config=fake.config(url), currency="USD")
+        await run(db, sealer, "defer_due_readings")
+        kinds = await rows(db, "SELECT kind, count(*) AS n FROM device_entries GROUP BY kind ORDER BY kind")
+        assert [(row["kind"], row["n"]) for row in kinds] == [("brand", 3), ("device", 2), ("network", 4)]
+        asked = fake.state()["requests"]
+        await run(db, sealer, "defer_due_readings")
+        assert fake.state()["requests"] == asked, "nothing is due"
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE suppliers SET devices_read_at = now() - interval '25 hours'")
+        await run(db, sealer, "defer_due_readings")
+        assert fake.state()["requests"] != asked
+
+
+async def test_a_supplier_without_devices_is_not_asked_every_minute(db: Database, sealer: Sealer) -> None:
+    config = {"base_url": "http://127.0.0.1:9", "username": "us", "api_key": "key"}
+    async with db.transaction() as conn:
+        await add(conn, sealer, name="Plain", kind="dhru", config=config, currency="USD")
+    await run(db, sealer, "defer_due_readings")
+    [supplier] = await rows(db, "SELECT devices_read_at FROM suppliers")
+    assert supplier["devices_read_at"] is not None
+
+
+async def test_files_of_no_order_are_removed(db: Database, sealer: Sealer) -> None:
+    async with db.transaction() as conn:
+        await store_file(conn, File("orphan.bcl", b"1"))
+        await conn.execute("UPDATE files SET created_at = now() - interval '2 days'")
+    await run(db, sealer, "drop_orphaned_files")
+    assert await rows(db, "SELECT 1 FROM files") == []
