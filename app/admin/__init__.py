@@ -11,6 +11,7 @@ from app.admin import (
     customers,
     devices,
     kinds,
+    manual,
     orders,
     prices,
     rates,
@@ -40,6 +41,7 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         customers,
         orders,
         attempts,
+        manual,
         alarms,
         audit,
     ):

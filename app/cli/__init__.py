@@ -6,6 +6,7 @@ from app.cli.audit import audit
 from app.cli.customers import commands as customers
 from app.cli.demo import demo
 from app.cli.fakes import fakes
+from app.cli.manual import commands as manual
 from app.cli.routes import commands as routes
 from app.cli.services import commands as services
 from app.cli.serving import migrate, serve, simulator, up, worker
@@ -28,6 +29,7 @@ for name, group in {
     "supplier": suppliers,
     "service": services,
     "route": routes,
+    "manual": manual,
 }.items():
     cli.add_typer(group, name=name)
 

@@ -10,7 +10,7 @@ from app.orders.states import AttemptState, OrderState
 from app.suppliers.service import route_facts
 
 _UNCLEAR = """
-SELECT w.*, a.state, a.lease_by, a.supplier_id FROM attempts a JOIN attempt_work w ON w.attempt_id = a.id
+SELECT w.*, a.state, a.lease_by FROM attempts a JOIN attempt_work w ON w.attempt_id = a.id
 WHERE a.id = %s FOR UPDATE OF a
 """
 
@@ -29,7 +29,6 @@ async def resolve_attempt(
         raise NotFound("There is no such attempt.")
     # A worker may hold it now to look for it; a person's word comes first, and the worker's then changes nothing.
     lease_by = row.pop("lease_by")
-    del row["supplier_id"]
     if row.pop("state") != AttemptState.UNCLEAR:
         raise Conflict("Only an unclear attempt can be resolved.")
     actor = f"staff {staff_id}"

@@ -82,19 +82,12 @@ def side_jobs(db: Database, sealer: Sealer, *, sync_minutes: int, balance_minute
         await _defer_due(db, read_devices, _DEVICES_DUE, DEVICES_MINUTES)
 
     @app.periodic(cron="17 * * * *")
-    @app.task(name="drop_orphaned_files", queueing_lock="drop_orphaned_files", pass_context=False)
-    async def drop_orphaned_files(timestamp: int) -> None:
+    @app.task(name="tidy_up", queueing_lock="tidy_up", pass_context=False)
+    async def tidy_up(timestamp: int) -> None:
         del timestamp
         async with db.pool.connection() as conn:
-            gone = await drop_orphans(conn)
-        log.info("files of no order removed", files=gone)
-
-    @app.periodic(cron="41 4 * * *")
-    @app.task(name="forget_webhooks", queueing_lock="forget_webhooks", pass_context=False)
-    async def forget_webhooks(timestamp: int) -> None:
-        del timestamp
-        async with db.pool.connection() as conn:
-            log.info("old webhooks forgotten", calls=await forget_calls(conn))
+            files, calls = await drop_orphans(conn), await forget_calls(conn)
+        log.info("tidied up", files=files, calls=calls)
 
     @app.periodic(cron="*/5 * * * *")
     @app.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=False)

@@ -36,6 +36,10 @@ def test_every_call_of_the_table_is_there(app: FastAPI) -> None:
             ("GET", "orders/{order_id}"),
             ("POST", "attempts/{attempt_id}/resolve"),
             ("GET", "audit"),
+            ("GET", "alarms"),
+            ("POST", "alarms/{alarm_id}/acknowledge"),
+            ("GET", "manual"),
+            ("POST", "manual/{attempt_id}"),
         )
     }
 

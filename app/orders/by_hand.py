@@ -1,0 +1,101 @@
+"""Orders that a person fulfils: the queue of those that wait for one, and what becomes of each.
+
+They lie with suppliers of kind ``manual``, placed and asked after like any other; only that the report is entered.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.connectors.base import Report, ReportStatus
+from app.db import Connection
+from app.errors import Conflict, Invalid, NotFound
+from app.orders import policy
+from app.orders.attempts import ClaimedPoll, Write, clean, record
+from app.orders.states import AttemptState
+
+KIND = "manual"
+MAX_RESULT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """An attempt that waits for a person. ``cost`` is for all pieces, in micro-units of ``currency``, the supplier's.
+
+    ``code`` and ``task`` are the person's own name and words for what is to be done.
+    """
+
+    id: int
+    order_id: int
+    supplier_id: int
+    supplier: str
+    service: str
+    code: str
+    task: str
+    device: str
+    quantity: int
+    fields: dict[str, Any]
+    cost: int | None
+    currency: str
+    placed_at: datetime | None
+
+
+async def list_waiting(
+    conn: Connection, *, supplier_id: int | None = None, after: int = 0, limit: int
+) -> list[WaitingRow]:
+    """Return the attempts that wait for a person, oldest first, those with an id above ``after``."""
+    cursor = await conn.execute(
+        "SELECT a.id, a.order_id, s.id AS supplier_id, s.name AS supplier, v.name AS service, m.remote_id AS code,"
+        " m.name AS task, o.device, o.quantity, o.fields, a.cost,"
+        " COALESCE(NULLIF(m.currency, ''), s.currency) AS currency, a.placed_at"
+        " FROM suppliers s JOIN attempts a ON a.supplier_id = s.id JOIN orders o ON o.id = a.order_id"
+        " JOIN services v ON v.id = o.service_id JOIN remote_services m ON m.id = a.remote_service_id"
+        " WHERE s.kind = %(kind)s AND a.state = 'placed' AND a.id > %(after)s"
+        " AND (%(supplier)s::bigint IS NULL OR s.id = %(supplier)s) ORDER BY a.id LIMIT %(limit)s",
+        {"kind": KIND, "after": after, "supplier": supplier_id, "limit": limit},
+    )
+    return [WaitingRow(**row) for row in await cursor.fetchall()]
+
+
+async def finish(conn: Connection, attempt_id: int, *, result: str, actor: str) -> None:
+    """Deliver what a person did; the customer gets ``result`` and the order is settled.
+
+    ``conn`` is inside a transaction. Raises NotFound, Invalid without a result, and Conflict if nobody waits for it.
+    """
+    result = clean(result.strip())
+    if not result:
+        raise Invalid("A result is needed: it is what the customer paid for.", field="result")
+    await _report(conn, attempt_id, ReportStatus.DONE, result, actor)
+
+
+async def give_up(conn: Connection, attempt_id: int, *, reason: str, actor: str) -> None:
+    """Close an order that the person could not fulfil; the customer gets ``reason`` and the money back.
+
+    ``conn`` is inside a transaction. Raises NotFound, Invalid without a reason, and Conflict if nobody waits for it.
+    """
+    reason = clean(reason.strip())
+    if not reason:
+        raise Invalid("The customer needs a reason.", field="reject")
+    await _report(conn, attempt_id, ReportStatus.FAILED, reason, actor)
+
+
+async def _report(conn: Connection, attempt_id: int, status: ReportStatus, text: str, actor: str) -> None:
+    cursor = await conn.execute(
+        "SELECT a.id AS attempt_id, a.order_id, o.service_id, a.number, a.route_id, a.remote_id, a.polls,"
+        " extract(epoch FROM clock_timestamp() - a.placed_at)::double precision AS age_seconds,"
+        " a.state, a.lease_by, s.kind"
+        " FROM attempts a JOIN orders o ON o.id = a.order_id JOIN suppliers s ON s.id = a.supplier_id"
+        " WHERE a.id = %s FOR UPDATE OF a",
+        (attempt_id,),
+    )
+    row = await cursor.fetchone()
+    if row is None or row.pop("kind") != KIND:
+        raise NotFound("There is no such attempt that a person is to fulfil.")
+    # A worker may be asking after it this moment; a person's word comes first, and the worker's then changes nothing.
+    lease_by = row.pop("lease_by")
+    if row.pop("state") != AttemptState.PLACED:
+        raise Conflict("Nobody waits for this attempt any more.")
+    poll = ClaimedPoll(**row)
+    write = policy.after_report(poll, Report(poll.remote_id, status, text))
+    if not isinstance(write, Write) or not await record(conn, [write], lease_by=lease_by, actor=actor):
+        raise Conflict("The attempt was changed by somebody else; look again.")
