@@ -18,12 +18,13 @@ class Dialect(StrEnum):
 
 
 TITLES: Mapping[Dialect, str] = {
-    Dialect.CLASSIC: "DHRU Fusion",
-    Dialect.GSM_THEME: "GSM Theme",
-    Dialect.GSM_EYE: "GSM EYE",
-    Dialect.GSM_HUB: "GSMHub",
-    Dialect.GSM_FUSION: "GSM Fusion",
+    Dialect.CLASSIC: "DHRU Fusion (kind dhru, dialect classic)",
+    Dialect.GSM_THEME: "GSM Theme (kind dhru, dialect gsmtheme)",
+    Dialect.GSM_EYE: "GSM EYE (kind dhru, dialect gsmeye)",
+    Dialect.GSM_HUB: "GSMHub (kind dhru, dialect gsmhub)",
+    Dialect.GSM_FUSION: "GSM Fusion (kind dhru, dialect gsmfusion)",
 }
+"""Each as an operator knows it, and how an account there is set up."""
 
 _FUSION_SIGNS = ("<packages", "<client", "<error>", "<result")
 

@@ -138,7 +138,7 @@ class DhruProConnector(Connector[DhruProConfig]):
         """Return the title if ``GET account`` without a token is answered in JSON, as with code 401."""
         reply = await http.send("GET", f"{root}/api/reseller/v1/account", buys=False)
         known = reply.status in {200, 401, 403} and {"status", "message"} & folded(find_json(reply.text)).keys()
-        return cls.title if known else ""
+        return f"{cls.title} (kind dhru_pro)" if known else ""
 
     async def balance(self) -> Money:
         """Return what ``GET account`` says: ``{"currency": "USD", "balance": "125.50", "name", "email"}``."""

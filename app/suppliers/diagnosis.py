@@ -132,7 +132,7 @@ async def _elsewhere(connector: Connector[Any]) -> Told | None:
         return (
             Finding.OTHER_DIALECT,
             f"The answer is not this protocol's: what answers there is {title}.",
-            f"Add the supplier as {title}.",
+            f"Set the supplier up as {title}.",
         )
     return None
 

@@ -18,6 +18,7 @@ from app.suppliers import reaching
 from app.suppliers.diagnosis import Diagnosis, Finding, diagnose
 from tests.connectors.test_http import _self_signed
 from tests.fakes.dhru import FakeDhru, Fault, serving_fake
+from tests.fakes.dhru_dialects import FakeGsmFusion
 from tests.fakes.sockets import free_port, full_backlog, http_reply, listening, read_request
 from tests.serving import serving
 
@@ -228,7 +229,18 @@ async def test_a_member_of_the_family_answers_where_the_new_protocol_was_set(
     async with site(**{path: reply}) as url:
         found = await diagnosed(registry.build("dhru_pro", {"base_url": url, "token": "kept to ourselves"}))
     assert found.code is Finding.OTHER_DIALECT
-    assert found.hint == f"Add the supplier as {title}."
+    assert found.hint.startswith(f"Set the supplier up as {title} (kind dhru, dialect ")
+
+
+async def test_a_dialect_that_is_set_wrongly_is_told() -> None:
+    fake = FakeGsmFusion()
+    async with serving_fake(fake) as url:
+        found = await diagnosed(registry.build("dhru", {**fake.config(url), "dialect": "classic"}))
+        assert found.code is Finding.OTHER_DIALECT
+        assert "dialect gsmfusion" in found.hint
+        auto = await diagnosed(registry.build("dhru", {**fake.config(url), "dialect": "auto"}))
+        assert (auto.code, auto.hint) == (Finding.WRONG_PATH, f"Set the base URL to {url}/gsmfusion_api/index.php")
+        assert (await diagnosed(registry.build("dhru", fake.config(url)))).code is Finding.WORKS
 
 
 async def test_what_is_asked_without_need_carries_no_credentials() -> None:

@@ -5,7 +5,9 @@ from app.db import Database
 from app.orders.files import store_file
 from app.sealing import Sealer
 from app.suppliers.service import add
+from app.suppliers.webhooks import take_call
 from app.worker.jobs import side_jobs
+from tests.factories import make_supplier
 from tests.fakes.doctorsim import FakeDoctorSim
 from tests.fakes.faults import serving_fake
 from tests.worker.test_order_path import rows
@@ -45,9 +47,16 @@ async def test_a_supplier_without_devices_is_not_asked_every_minute(db: Database
     assert supplier["devices_read_at"] is not None
 
 
-async def test_files_of_no_order_are_removed(db: Database, sealer: Sealer) -> None:
+async def test_files_of_no_order_and_old_calls_are_removed(db: Database, sealer: Sealer) -> None:
     async with db.transaction() as conn:
+        supplier_id = await make_supplier(conn, sealer)
+        assert await take_call(conn, supplier_id, b"old")
+        await conn.execute("UPDATE webhook_calls SET at = now() - interval '1 year'")
+        assert await take_call(conn, supplier_id, b"new")
         await store_file(conn, File("orphan.bcl", b"1"))
         await conn.execute("UPDATE files SET created_at = now() - interval '2 days'")
-    await run(db, sealer, "drop_orphaned_files")
+    await run(db, sealer, "tidy_up")
+    async with db.transaction() as conn:
+        assert await take_call(conn, supplier_id, b"old"), "it was forgotten"
+        assert not await take_call(conn, supplier_id, b"new")
     assert await rows(db, "SELECT 1 FROM files") == []
