@@ -166,6 +166,11 @@ class FakeCekCeir(FaultyApp):
             Route("/api/index.php", self._redirect, methods=["GET", "POST"]),
         ]
 
+    def let_all_be_ready(self) -> None:
+        """From now on orders are ready at their next reading."""
+        self.pending_reads = 0
+        self._waits = dict.fromkeys(self._waits, 0)
+
     def webhook(self, order_id: int, recipe: str = "fields") -> tuple[dict[str, str], bytes]:
         """The headers and body of the call this supplier makes about an order, signed by one of the two recipes."""
         order = self.orders[order_id]
