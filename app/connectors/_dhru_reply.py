@@ -297,8 +297,3 @@ def _ids_in(item: Mapping[str, Any], remote_service: str | None = None) -> Itera
         if readable and not (key == "id" and name == remote_service):
             yield name
             return
-
-
-def _is_order_id(name: str) -> bool:
-    """Whether this can name an order: not empty, zero, negative, markup or an essay."""
-    return name.lower() not in _NOTHING and name[0] not in "-<" and name.isprintable() and len(name) <= MAX_ID
