@@ -15,7 +15,7 @@ from app.db import Database
 from app.migrate import migrate as migrate_database
 from app.redis import Limiter
 from app.settings import Settings
-from app.worker.jobs import side_jobs
+from app.worker.jobs.engine import side_jobs
 from app.worker.loop import Worker
 
 
@@ -81,7 +81,7 @@ async def _work(settings: Settings) -> None:
         lease_seconds=settings.lease_seconds,
         limiter=limiter,
     )
-    jobs = side_jobs(db, sealer, sync_minutes=settings.sync_minutes, balance_minutes=settings.balance_minutes)
+    jobs = side_jobs(db, sealer, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, order_path.stop)

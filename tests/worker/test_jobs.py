@@ -4,9 +4,10 @@ from app.connectors.base import File
 from app.db import Database
 from app.orders.files import store_file
 from app.sealing import Sealer
+from app.settings import Settings
 from app.suppliers.service import add
 from app.suppliers.webhooks import take_call
-from app.worker.jobs import side_jobs
+from app.worker.jobs.engine import side_jobs
 from tests.factories import make_supplier
 from tests.fakes.doctorsim import FakeDoctorSim
 from tests.fakes.faults import serving_fake
@@ -15,7 +16,7 @@ from tests.worker.test_order_path import rows
 
 async def run(db: Database, sealer: Sealer, task: str) -> None:
     """Run a task, and all that it leads to, to the end."""
-    jobs = side_jobs(db, sealer, sync_minutes=30, balance_minutes=10)
+    jobs = side_jobs(db, sealer, Settings(_env_file=None))
     async with jobs.open_async():
         await jobs.tasks[task].defer_async(timestamp=0)
         await jobs.run_worker_async(wait=False, install_signal_handlers=False)

@@ -1,0 +1,20 @@
+"""The side-job engine with every task of this package."""
+
+import procrastinate
+
+from app.db import Database
+from app.sealing import Sealer
+from app.settings import Settings
+from app.worker.jobs import readings, tidying
+from app.worker.jobs.parts import Jobs
+
+NOUNS = (readings, tidying)
+
+
+def side_jobs(db: Database, sealer: Sealer, settings: Settings) -> procrastinate.App:
+    """Return the side-job engine with its tasks; open it, then ``run_worker_async``."""
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=db.conninfo, min_size=1, max_size=4))
+    jobs = Jobs(app, db, sealer, settings)
+    for noun in NOUNS:
+        noun.register(jobs)
+    return app
