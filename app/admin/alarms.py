@@ -9,17 +9,21 @@ from app.admin.bodies import ExactRoute
 from app.admin.deps import Operator, Reader, Transaction
 from app.admin.schemas import DEFAULT_PAGE, Cursor, Page, PageSize, PathId, Row
 from app.alarms import service
-from app.alarms.service import AlarmKind, AlarmRow
+from app.alarms.kinds import AlarmKind, Severity
+from app.alarms.service import AlarmRow
 
 router = APIRouter(prefix="/alarms", tags=["alarms"], route_class=ExactRoute)
 
 
 class AlarmOut(Row):
-    """One trouble with one subject. ``count`` says how often it was seen, ``text`` what was said of it last."""
+    """One trouble with one subject. ``count`` says how often it was seen, ``text`` what was said of it last, ``advice``
+    what to do about its kind."""
 
     kind: AlarmKind
+    severity: Severity
     subject: str
     text: str
+    advice: str
     count: int
     state: str
     first_seen: datetime
@@ -54,4 +58,18 @@ async def close(alarm_id: PathId, _: Operator, conn: Transaction) -> AlarmOut:
 
 
 def _out(row: AlarmRow) -> AlarmOut:
-    return AlarmOut(**{name: getattr(row, name) for name in AlarmOut.model_fields})
+    meaning = AlarmKind(row.kind).meaning
+    return AlarmOut(
+        id=row.id,
+        kind=AlarmKind(row.kind),
+        severity=meaning.severity,
+        subject=row.subject,
+        text=row.text,
+        advice=meaning.advice,
+        count=row.count,
+        state=row.state,
+        first_seen=row.first_seen,
+        last_seen=row.last_seen,
+        acknowledged_by=row.acknowledged_by,
+        closed_at=row.closed_at,
+    )

@@ -7,38 +7,27 @@ it would keep them waiting.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
+from app.alarms.kinds import AlarmKind
 from app.db import Connection
 from app.errors import NotFound
 
+__all__ = [
+    "MAX_TEXT",
+    "AlarmKind",
+    "AlarmRow",
+    "Alarming",
+    "about_supplier",
+    "acknowledge_alarm",
+    "close_alarm",
+    "end_alarms",
+    "list_alarms",
+    "raise_alarm",
+    "raise_all",
+]
+
 MAX_TEXT = 1000
-
-
-class AlarmKind(StrEnum):
-    """What is wrong: a closed set, so that delivery and metrics never depend on wording."""
-
-    SUPPLIER_DOWN = "supplier_down"
-    """A supplier cannot be reached."""
-    SUPPLIER_BLOCKED = "supplier_blocked"
-    """A supplier, or a firewall before it, does not let us in."""
-    SUPPLIER_CREDENTIALS = "supplier_credentials"
-    """A supplier does not accept our key."""
-    LOW_BALANCE = "low_balance"
-    """Our account at a supplier is used up, or nearly."""
-    UNKNOWN_STATUS = "unknown_status"
-    """A supplier said of an order what its connector does not know; nothing was changed by it."""
-    UNCLEAR_ORDER = "unclear_order"
-    """Nobody knows whether a supplier has an order; a person has to find out."""
-    PRICE_ABOVE_MARGIN = "price_above_margin"
-    """A supplier's price left nothing of what a service is sold for."""
-    SERVICE_VANISHED = "service_vanished"
-    """A service that orders are routed to is no longer in its supplier's catalogue."""
-    FORGED_WEBHOOK = "forged_webhook"
-    """Somebody called us in a supplier's name without its signature."""
-    AUDIT_BREAK = "audit_break"
-    """A promise of the ledger is broken."""
 
 
 class Alarming(NamedTuple):
