@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.systems import SYSTEMS, System
+from tests.acceptance.systems import EVERY, System
 from tests.acceptance.trunkline import Trunkline, amount, running
 from tests.fakes.faults import Fault, FaultyApp, serving_fake
 
@@ -35,10 +35,11 @@ async def trunkline(conninfo: str, tmp_path: Path) -> AsyncIterator[Trunkline]:
         yield whole
 
 
-async def set_up(trunkline: Trunkline, kind: str, system: System, fake: FaultyApp, url: str) -> tuple[int, int]:
+async def set_up(trunkline: Trunkline, system: System, fake: FaultyApp, url: str) -> tuple[int, int]:
     """Add, test and sync the supplier, map one service, make a reseller; return supplier and service."""
-    config = {**system.config(fake, url), "read_seconds": 45 if kind == "doctorsim" else 2}
-    supplier = await trunkline.call("POST", "suppliers", {"name": kind, "kind": kind, "config": config})
+    config = {**system.config(fake, url), "read_seconds": 45 if system.kind == "doctorsim" else 2}
+    body = {"name": "Upstream", "kind": system.kind, "config": config}
+    supplier = await trunkline.call("POST", "suppliers", body)
     found = await trunkline.call("POST", f"suppliers/{supplier['id']}/test")
     assert found["ok"], found
     synced = await trunkline.call("POST", f"suppliers/{supplier['id']}/sync")
@@ -74,12 +75,12 @@ async def settled(trunkline: Trunkline, order: int, seconds: float = 20) -> tupl
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("kind", SYSTEMS)
-async def test_from_credentials_to_a_delivered_order(trunkline: Trunkline, kind: str) -> None:
-    system = SYSTEMS[kind]
+@pytest.mark.parametrize("name", EVERY)
+async def test_from_credentials_to_a_delivered_order(trunkline: Trunkline, name: str) -> None:
+    system = EVERY[name]
     fake = system.fake()
     async with serving_fake(fake) as url:
-        _, service = await set_up(trunkline, kind, system, fake, url)
+        _, service = await set_up(trunkline, system, fake, url)
         order = await trunkline.order(service, system.device(1), system.fields)
         status, code = await settled(trunkline, order)
     assert status == 4, (code, await trunkline.attempts(order))
@@ -88,16 +89,16 @@ async def test_from_credentials_to_a_delivered_order(trunkline: Trunkline, kind:
     await trunkline.audit_is_clean()
 
 
-@pytest.mark.parametrize("kind", SYSTEMS)
-async def test_after_every_fault_the_books_and_the_customer_have_the_truth(trunkline: Trunkline, kind: str) -> None:
-    system = SYSTEMS[kind]
+@pytest.mark.parametrize("name", EVERY)
+async def test_after_every_fault_the_books_and_the_customer_have_the_truth(trunkline: Trunkline, name: str) -> None:
+    system = EVERY[name]
     fake = system.fake()
     async with serving_fake(fake) as url:
-        supplier, service = await set_up(trunkline, kind, system, fake, url)
+        supplier, service = await set_up(trunkline, system, fake, url)
         for number, template in enumerate(FAULTS, start=1):
             before = fake.counters()["accepted"]
             fault = Fault(template.kind, system.place, 1, template.accepts, template.status, "no", template.seconds)
-            if kind == "doctorsim" and fault.kind == "hang":
+            if system.kind == "doctorsim" and fault.kind == "hang":
                 continue  # their document asks for 45 seconds of patience, which no test has
             fake.script(fault)
             await trunkline.call("PATCH", f"suppliers/{supplier}", {"state": "active"})

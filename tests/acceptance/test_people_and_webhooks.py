@@ -49,7 +49,7 @@ async def test_a_signed_call_brings_the_result_at_once_and_a_forged_one_nothing(
     fake = FakeCekCeir()
     fake.pending_reads = 10**6  # pending until the test says otherwise
     async with serving_fake(fake) as url:
-        supplier, service = await set_up(trunkline, "cekceir", system, fake, url)
+        supplier, service = await set_up(trunkline, system, fake, url)
         order = await trunkline.order(service, system.device(1), {})
         async with asyncio.timeout(20):
             while (attempt := (await trunkline.attempts(order))[-1])["state"] != "placed":  # noqa: ASYNC110  in Postgres

@@ -37,7 +37,7 @@ async def test_cancelled_within_ten_minutes_is_refunded_and_later_it_is_not(trun
     fake = FakeDoctorSim(work_seconds=10_000)
     system = SYSTEMS["doctorsim"]
     async with serving_fake(fake) as url:
-        _, service = await set_up(trunkline, "doctorsim", system, fake, url)
+        _, service = await set_up(trunkline, system, fake, url)
         first = await trunkline.order(service, system.device(1), {})
         attempt = await placed(trunkline, first)
         answer = (await ask(trunkline, attempt, "cancel")).json()
@@ -59,7 +59,7 @@ async def test_hurried_ends_with_what_there_is(trunkline: Trunkline) -> None:
     fake = FakeDoctorSim(work_seconds=10_000)
     system = SYSTEMS["doctorsim"]
     async with serving_fake(fake) as url:
-        _, service = await set_up(trunkline, "doctorsim", system, fake, url)
+        _, service = await set_up(trunkline, system, fake, url)
         order = await trunkline.order(service, system.device(1), {})
         answer = await ask(trunkline, await placed(trunkline, order), "hurry")
         assert answer.status_code == 200
@@ -74,7 +74,7 @@ async def test_what_a_system_cannot_do_is_said(trunkline: Trunkline) -> None:
     fake = system.fake()
     fake.supplier.work_seconds = 1000  # type: ignore[attr-defined]
     async with serving_fake(fake) as url:
-        _, service = await set_up(trunkline, "dhru", system, fake, url)
+        _, service = await set_up(trunkline, system, fake, url)
         order = await trunkline.order(service, system.device(1), {})
         answer = await ask(trunkline, await placed(trunkline, order), "cancel")
         assert (answer.status_code, answer.json()["code"]) == (502, "supplier_failed")

@@ -14,12 +14,13 @@ async def test_every_fake_is_where_it_says() -> None:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(60), httpx2.AsyncClient() as client:
-            for kind in SYSTEMS:
+            for name, system in SYSTEMS.items():
                 line = (await process.stdout.readline()).decode()
-                assert line.split()[0] == kind
+                assert line.split()[:3] == [name, "kind", f"{system.kind}:"]
                 config = json.loads(line[line.index("{") :])
-                await process.stdout.readline()
-                state = (await client.get(f"{config['base_url']}/fake/state")).json()
+                counters = (await process.stdout.readline()).decode().split()[-1]
+                assert counters.removesuffix("/fake/state") in config["base_url"]
+                state = (await client.get(counters)).json()
                 assert (state["accepted"], state["bought_twice"]) == (0, 0)
     finally:
         process.terminate()

@@ -6,6 +6,7 @@ as DHRU's panel module speaks to it; GSM Fusion follows its XML documentation, s
 
 import base64
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -45,9 +46,11 @@ class _Account(FaultyApp):
         "throttled": "You are calling this API too frequently! Please try after 4 minutes.",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, *, pending_reads: int | None = None) -> None:
+        """After so many readings of its status an order is done; None: when ``finish`` says so."""
         super().__init__()
         self.orders: list[Row] = []
+        self.pending_reads = pending_reads
 
     def config(self, base_url: str) -> dict[str, object]:
         """The config of a DHRU connector for this fake."""
@@ -66,8 +69,12 @@ class _Account(FaultyApp):
         return order
 
     def find(self, kind: str, number: str) -> Row | None:
-        """The order of this kind and number."""
-        return next((order for order in self.orders if (order["kind"], order["id"]) == (kind, number)), None)
+        """The order of this kind and number, whose status somebody reads."""
+        order = next((order for order in self.orders if (order["kind"], order["id"]) == (kind, number)), None)
+        if order is not None and self.pending_reads is not None and order["state"] in {"waiting", "working"}:
+            order["reads"] = order.get("reads", 0) + 1
+            order["state"] = "done" if order["reads"] > self.pending_reads else "working"
+        return order
 
     def finish(self, state: str = "done", kind: str | None = None) -> None:
         """Bring every order (of a kind) into a state: waiting, working, done, rejected, or one nobody documented."""
@@ -279,7 +286,7 @@ class FakeGsmFusion(_Account):
         "throttled": "Website is in maintenance, please try again later",
     }
     own_faults: ClassVar[Mapping[str, Spoil]] = {
-        "no_id": lambda _, good: _xml(bytes(good.body).decode().replace(f"<id>{FIRST_ORDER}</id>", "<id></id>")),
+        "no_id": lambda _, good: _xml(re.sub(r"<id>\d+</id>", "<id></id>", bytes(good.body).decode())),
         "refuse": lambda fault, _: _xml(f"<error>{escape(fault.text)}</error>"),
         "no_funds": lambda _, __: _xml("<error>Credit has been finished!</error>"),
         "throttled": lambda _, __: _xml("<error>Website is in maintenance, please try again later</error>"),

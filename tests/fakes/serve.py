@@ -16,9 +16,9 @@ async def serve() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with contextlib.AsyncExitStack() as running:
-        for kind, system in SYSTEMS.items():
+        for name, system in SYSTEMS.items():
             fake = system.fake()
             url = await running.enter_async_context(serving_fake(fake))
-            print(f"{kind:20} {json.dumps(dict(system.config(fake, url)))}", flush=True)
+            print(f"{name:20} kind {system.kind}: {json.dumps(dict(system.config(fake, url)))}", flush=True)
             print(f"{'':20} faults: POST {url}/fake/faults   counters: GET {url}/fake/state", flush=True)
         await stopped.wait()
