@@ -2,9 +2,9 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StrictBool, StrictInt
 
 from app.admin.bodies import ExactRoute
@@ -37,6 +37,10 @@ from app.suppliers.wording import checked_wording
 
 router = APIRouter(prefix="/suppliers", tags=["suppliers"], route_class=ExactRoute)
 
+
+Believe = Annotated[
+    bool, Query(description="Remove at once whatever this list lacks: somebody has looked, and it really shrank.")
+]
 
 _PERCENT = "In percent of the cost so far; null for any."
 
@@ -236,9 +240,13 @@ async def try_supplier(supplier_id: PathId, _: Operator, parts: Parts) -> Diagno
 
 
 @router.post("/{supplier_id}/sync", summary="Take over a supplier's catalogue now", responses=SUPPLIER_RESPONSE)
-async def sync_catalogue(supplier_id: PathId, _: Operator, parts: Parts) -> SyncOut:
-    """Read the catalogue and write down what changed; what they no longer list is marked, never deleted."""
-    found = await sync_supplier(parts.db, parts.sealer, supplier_id)
+async def sync_catalogue(supplier_id: PathId, staff: Operator, parts: Parts, believe: Believe = False) -> SyncOut:
+    """Read the catalogue and write down what changed; what they no longer list is marked, never deleted.
+
+    A list that lacks more than half of what we know removes nothing, reading after reading, because broken suppliers
+    answer so. `believe=true` takes this one reading as it is. An empty list removes nothing even then.
+    """
+    found = await sync_supplier(parts.db, parts.sealer, supplier_id, believed=believe, staff_id=staff.id)
     return SyncOut(
         added=found.added, changed=found.changed, removed=found.removed, held=found.held, waiting=found.waiting
     )

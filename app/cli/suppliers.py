@@ -101,11 +101,17 @@ def sync(
     suppliers: Annotated[
         list[str] | None, typer.Argument(metavar="SUPPLIER", help="Names or ids; none: all that are active.")
     ] = None,
+    believe: Annotated[
+        bool, typer.Option("--believe", help="Remove at once whatever the list of the one supplier named lacks.")
+    ] = False,
 ) -> None:
     """Take over suppliers' catalogues now. One that cannot be read makes the exit code 1 and does not stop the others.
 
-    Example: trunkline supplier sync "Unlock Source"
+    A list that lacks more than half of what we know removes nothing ("held"): broken suppliers answer so. If it really
+    shrank, --believe takes one reading as it is. Example: trunkline supplier sync "Unlock Source"
     """
+    if believe and len(suppliers or ()) != 1:
+        raise typer.BadParameter("Name the one supplier whose list to believe.")
 
     async def work(session: Session) -> tuple[list[str], list[str]]:
         async with session.db.pool.connection() as conn:
@@ -119,7 +125,7 @@ def sync(
             for row in chosen:
                 shown.update(task, description=f"Reading the catalogue of {escape(row.name)}")
                 try:
-                    result = await sync_supplier(session.db, session.sealer, row.id)
+                    result = await sync_supplier(session.db, session.sealer, row.id, believed=believe)
                 except TrunklineError as error:
                     failures.append(f"{row.name}: {error.message}")
                 else:

@@ -16,6 +16,12 @@ from app.db import Connection
 from app.errors import Conflict, NotFound
 from app.suppliers.changes_margin import Effect, effects_of
 
+KEPT_DAYS = 90
+"""How long a change is kept that holds no more: the supplier, or a later change, has said something else."""
+
+MAX_FORGOTTEN = 50_000
+"""How many are removed at a time, so that no transaction is long."""
+
 
 class ChangeState(StrEnum):
     """What became of a change: taken over by itself, waiting for staff, or what they decided."""
@@ -174,6 +180,26 @@ async def undo(conn: Connection, change_id: int, *, staff_id: int | None) -> Non
     else:
         await _write(conn, change["remote_service_id"], change["old"])
     await _decide(conn, change_id, ChangeState.UNDONE, staff_id)
+
+
+async def forget_changes(conn: Connection) -> int:
+    """Delete old changes that hold no more, those found first before others, and return how many.
+
+    One that was taken over holds as long as it is the last of its kind for its remote service: only that can be undone.
+    """
+    cursor = await conn.execute(
+        "DELETE FROM catalog_changes WHERE id IN ("
+        " SELECT c.id FROM catalog_changes c"
+        " WHERE c.found_at < now() - make_interval(days => %(days)s) AND ("
+        "   c.outdated_at < now() - make_interval(days => %(days)s)"
+        "   OR c.state IN ('applied', 'approved') AND EXISTS ("
+        "       SELECT FROM catalog_changes l WHERE l.remote_service_id = c.remote_service_id AND l.kind = c.kind"
+        "       AND l.id > c.id AND l.found_at < now() - make_interval(days => %(days)s)"
+        "       AND l.state IN ('applied', 'approved')))"
+        " ORDER BY c.id LIMIT %(most)s)",
+        {"days": KEPT_DAYS, "most": MAX_FORGOTTEN},
+    )
+    return cursor.rowcount
 
 
 async def _lock_supplier(conn: Connection, supplier_id: int) -> None:

@@ -37,14 +37,18 @@ ORDER BY m.id
 _ALARMED = "SELECT subject FROM alarms WHERE kind = ANY (%s) AND state <> 'closed'"
 
 
-async def tell(conn: Connection, supplier_id: int) -> None:
-    """Raise the alarms that what was found calls for and end those that are over: the last thing before the commit."""
+async def tell(conn: Connection, supplier_id: int, *, believed: bool = False) -> None:
+    """Raise the alarms that what was found calls for and end those that are over: the last thing before the commit.
+
+    ``believed`` says that staff took the list as it is.
+    """
     raised, over = [], []
     for row in await (await conn.execute(_MOVED)).fetchall():
         if row["kind"] == "back":
             over.append((AlarmKind.SERVICE_VANISHED, _about(row["id"])))
             continue
-        text = f"{row['supplier']} no longer lists {row['name']}; {row['missing_limit']} readings in a row lacked it."
+        why = "staff took the list as it is" if believed else f"{row['missing_limit']} readings in a row lacked it"
+        text = f"{row['supplier']} no longer lists {row['name']}; {why}."
         raised.append(Alarming(AlarmKind.SERVICE_VANISHED, _about(row["id"]), text))
     cursor = await conn.execute(_PRICES, {"supplier": supplier_id, "kind": AlarmKind.PRICE_ABOVE_MARGIN})
     for row in await cursor.fetchall():

@@ -60,9 +60,10 @@ WHERE m.supplier_id = %s AND s.remote_id = m.remote_id AND m.missing_syncs > 0
 """
 
 _ABSENT = """
-UPDATE remote_services m SET missing_syncs = m.missing_syncs + 1
+UPDATE remote_services m
+SET missing_syncs = CASE WHEN %(believed)s THEN l.missing_limit ELSE m.missing_syncs + 1 END
 FROM suppliers l
-WHERE m.supplier_id = l.id AND l.id = %s AND m.removed_at IS NULL
+WHERE m.supplier_id = l.id AND l.id = %(supplier)s AND m.removed_at IS NULL
   AND NOT m.on_demand AND m.missing_syncs < l.missing_limit
   AND NOT EXISTS (SELECT FROM staged s WHERE s.remote_id = m.remote_id)
 """
@@ -149,23 +150,25 @@ WHERE m.supplier_id = %s AND m.removed_at IS NOT NULL
 
 _REMOVED = """
 INSERT INTO found (remote_service_id, kind, old, new, auto)
-SELECT m.id, 'removed', jsonb_build_object('removed_at', NULL), jsonb_build_object('removed_at', now()), l.apply_removed
+SELECT m.id, 'removed', jsonb_build_object('removed_at', NULL), jsonb_build_object('removed_at', now()),
+       l.apply_removed OR %(believed)s
 FROM suppliers l JOIN remote_services m ON m.supplier_id = l.id
-WHERE l.id = %s AND m.removed_at IS NULL AND NOT m.on_demand AND m.missing_syncs >= l.missing_limit
+WHERE l.id = %(supplier)s AND m.removed_at IS NULL AND NOT m.on_demand AND m.missing_syncs >= l.missing_limit
   AND NOT EXISTS (SELECT FROM staged s WHERE s.remote_id = m.remote_id)
 """
 
 # Of a service that the list lacks nothing new is known, so what stands goes on standing. One that waits and would now
-# be taken over, because staff changed the limits, makes room for the one that is.
+# be taken over, because staff changed the limits, makes room for the one that is; so does a removal that they did not
+# want, once they believe the list.
 _OUTDATED = """
 UPDATE standing_changes c SET outdated_at = now()
 FROM remote_services m
-WHERE m.id = c.remote_service_id AND c.supplier_id = %s AND c.kind <> 'new'
+WHERE m.id = c.remote_service_id AND c.supplier_id = %(supplier)s AND c.kind <> 'new'
   AND (EXISTS (SELECT FROM staged s WHERE s.remote_id = m.remote_id)
        OR EXISTS (SELECT FROM found f WHERE f.remote_service_id = m.id AND f.kind = c.kind))
   AND NOT EXISTS (SELECT FROM found f
                   WHERE f.remote_service_id = m.id AND f.kind = c.kind AND (f.kind = 'removed' OR f.new = c.new)
-                    AND NOT (f.auto AND c.state = 'waiting'))
+                    AND NOT (f.auto AND (c.state = 'waiting' OR (%(believed)s AND f.kind = 'removed'))))
 """
 
 _KNOWN = """
@@ -180,9 +183,10 @@ FROM (SELECT f.remote_service_id AS id, jsonb_object_agg(e.key, e.value) AS new
 """
 
 _NOTE = """
-INSERT INTO catalog_changes (supplier_id, remote_service_id, kind, old, new, state, decided_at)
-SELECT %s, remote_service_id, kind, old, new, CASE WHEN auto THEN 'applied' ELSE 'waiting' END,
-       CASE WHEN auto THEN now() END
+INSERT INTO catalog_changes (supplier_id, remote_service_id, kind, old, new, state, decided_at, staff_id)
+SELECT %(supplier)s, remote_service_id, kind, old, new,
+       CASE WHEN auto AND kind = 'removed' AND %(believed)s THEN 'approved' WHEN auto THEN 'applied' ELSE 'waiting' END,
+       CASE WHEN auto THEN now() END, CASE WHEN auto AND kind = 'removed' THEN %(staff)s::bigint END
 FROM found
 """
 
@@ -235,27 +239,31 @@ async def add_new(conn: Connection, supplier_id: int) -> int:
     return int(row["added"])
 
 
-async def find(conn: Connection, supplier_id: int, *, trusted: bool) -> None:
-    """Find what differs; ``trusted`` whether the list may be believed about what it lacks."""
+async def find(conn: Connection, supplier_id: int, *, trusted: bool, believed: bool = False) -> None:
+    """Find what differs; ``trusted`` whether the list counts in what it lacks, ``believed`` whether it does at once."""
+    given = {"supplier": supplier_id, "believed": believed}
     await conn.execute(_FOUND)
     await conn.execute(_PRESENT, (supplier_id,))
     await conn.execute(_DIFFERENCES, (supplier_id,))
     await conn.execute(_NEEDED)
     await conn.execute(_BACK, (supplier_id,))
     if trusted:
-        await conn.execute(_ABSENT, (supplier_id,))
-        await conn.execute(_REMOVED, (supplier_id,))
+        await conn.execute(_ABSENT, given)
+        await conn.execute(_REMOVED, given)
     await conn.execute(_UNDECIDED)
-    await conn.execute(_OUTDATED, (supplier_id,))
+    await conn.execute(_OUTDATED, given)
     await conn.execute(_KNOWN)
 
 
-async def write(conn: Connection, supplier_id: int) -> Written:
-    """Take over what was found inside the limits, keep the rest waiting, and raise the alarms it calls for."""
+async def write(conn: Connection, supplier_id: int, *, believed: bool = False, staff_id: int | None = None) -> Written:
+    """Take over what was found inside the limits, keep the rest waiting, and raise the alarms it calls for.
+
+    What a ``believed`` list removed is noted as approved, by ``staff_id``.
+    """
     await conn.execute(_WRITE)
-    await conn.execute(_NOTE, (supplier_id,))
+    await conn.execute(_NOTE, {"supplier": supplier_id, "believed": believed, "staff": staff_id})
     row = await (await conn.execute(_COUNTS, (supplier_id,))).fetchone()
     assert row is not None  # noqa: S101  an aggregate has a row
-    await tell(conn, supplier_id)
+    await tell(conn, supplier_id, believed=believed)
     await conn.execute("DROP TABLE staged, found")
     return Written(**row)

@@ -56,11 +56,16 @@ async def try_out(db: Database, sealer: Sealer, supplier_id: int) -> Diagnosis:
     return diagnosis
 
 
-async def sync_supplier(db: Database, sealer: Sealer, supplier_id: int) -> SyncResult:
-    """Take over a supplier's catalogue now; SupplierFailed if it cannot be read, and then our copy stays as it is."""
+async def sync_supplier(
+    db: Database, sealer: Sealer, supplier_id: int, *, believed: bool = False, staff_id: int | None = None
+) -> SyncResult:
+    """Take over a supplier's catalogue now; SupplierFailed if it cannot be read, and then our copy stays as it is.
+
+    ``believed`` is a person's word that the list is right about what it lacks: see ``apply_catalog``.
+    """
     async with reached(db, sealer, supplier_id) as connector:
         try:
-            return await sync(db, connector, supplier_id)
+            return await sync(db, connector, supplier_id, believed=believed, staff_id=staff_id)
         except ConnectorError as error:
             raise SupplierFailed(f"The supplier's catalogue cannot be read: {error.text}") from error
 

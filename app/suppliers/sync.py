@@ -5,7 +5,8 @@ once, outside it waits for staff (``changes``). While a rise of a price waits, n
 
 A list that is empty or suddenly much smaller removes nothing and counts as nobody's absence: suppliers' panels answer
 so while they are broken. What it has is taken over. From other lists a service has to be missing several times running
-before it counts as removed; it is marked then, never deleted.
+before it counts as removed; it is marked then, never deleted. Where a catalogue really shrank, staff read it once more
+and say that they believe it: what that one reading lacks is removed at once. An empty list is not believed even then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,8 +42,17 @@ class SyncResult:
     waiting: int
 
 
-async def sync(db: Database, connector: Connector[Any], supplier_id: int) -> SyncResult:
+async def sync(
+    db: Database,
+    connector: Connector[Any],
+    supplier_id: int,
+    *,
+    believed: bool = False,
+    staff_id: int | None = None,
+) -> SyncResult:
     """Read a supplier's balance and catalogue and take them over; the network is done with before anything is written.
+
+    ``believed`` and ``staff_id`` are those of ``apply_catalog``.
 
     Raises the connector's words if the supplier cannot be read; then our copy stays as it is. A balance that is told in
     no readable form keeps nobody from reading the catalogue.
@@ -56,11 +66,21 @@ async def sync(db: Database, connector: Connector[Any], supplier_id: int) -> Syn
         async with db.transaction() as conn:
             await store_balance(conn, supplier_id, balance)
     async with db.transaction() as conn:
-        return await apply_catalog(conn, supplier_id, services)
+        return await apply_catalog(conn, supplier_id, services, believed=believed, staff_id=staff_id)
 
 
-async def apply_catalog(conn: Connection, supplier_id: int, services: Sequence[RemoteService]) -> SyncResult:
+async def apply_catalog(
+    conn: Connection,
+    supplier_id: int,
+    services: Sequence[RemoteService],
+    *,
+    believed: bool = False,
+    staff_id: int | None = None,
+) -> SyncResult:
     """Take over a freshly read catalogue; ``conn`` is inside a transaction. Nothing is ever deleted, only marked.
+
+    ``believed`` is a person's word (``staff_id``, None on the command line) that this list is right about what it
+    lacks, however much that is: unless it is empty, all of that is removed now. Prices keep to the limits all the same.
 
     The number of statements does not depend on the number of services. The rows go to Postgres one by one, so that no
     second copy of the catalogue is made here.
@@ -69,10 +89,10 @@ async def apply_catalog(conn: Connection, supplier_id: int, services: Sequence[R
     # The lock of this row keeps a second reading and decisions of staff out, and lets orders be placed meanwhile.
     await conn.execute("UPDATE suppliers SET synced_at = now() WHERE id = %s", (supplier_id,))
     overlap = await changes_found.overlap(conn, supplier_id)
-    trusted = overlap.listed > 0 and overlap.kept >= overlap.known * SHRINK_LIMIT
+    trusted = overlap.listed > 0 and (believed or overlap.kept >= overlap.known * SHRINK_LIMIT)
     added = await changes_found.add_new(conn, supplier_id)
-    await changes_found.find(conn, supplier_id, trusted=trusted)
-    written = await changes_found.write(conn, supplier_id)
+    await changes_found.find(conn, supplier_id, trusted=trusted, believed=believed)
+    written = await changes_found.write(conn, supplier_id, believed=believed, staff_id=staff_id)
     return SyncResult(
         added=added,
         changed=written.changed,

@@ -11,6 +11,7 @@ from app.sealing import Sealer
 from app.suppliers.sync import apply_catalog
 from tests.admin.conftest import ok, refused
 from tests.factories import Shop, make_shop
+from tests.fakes.dhru import FakeDhru, Fault, serving_fake
 
 
 async def offer(db: Database, shop: Shop, **costs: int) -> None:
@@ -147,3 +148,26 @@ async def test_a_reading_says_what_waits(owner: httpx2.AsyncClient, supplier_url
     assert (await ok(owner.post(f"{path}/changes/approve", json={"ids": ids})))["approved"] == first["waiting"]
     assert len((await ok(owner.get(f"{path}/services")))["items"]) == first["waiting"]
     assert (await ok(owner.post(f"{path}/sync")))["waiting"] == 0
+
+
+async def test_a_list_that_really_shrank_is_believed_once(owner: httpx2.AsyncClient, db: Database) -> None:
+    fake = FakeDhru()
+    async with serving_fake(fake) as url:
+        made = await ok(owner.post("suppliers", json={"name": "A", "kind": "dhru", "config": fake.config(url)}), 201)
+        path = f"suppliers/{made['id']}/sync"
+        known = (await ok(owner.post(path)))["added"]
+        shrunk = Fault("list_halved", "imeiservicelist", times=-1)
+        fake.script(shrunk)
+        async with db.transaction() as conn:  # what they had beside it, so that less than half is left
+            await conn.execute(
+                "INSERT INTO remote_services (supplier_id, remote_id, name, group_name, type, cost, time, info,"
+                " takes_serial, takes_quantity, fields) SELECT supplier_id, 'x' || remote_id, name, group_name, type,"
+                " cost, time, info, false, false, '[]' FROM remote_services"
+            )
+        held = await ok(owner.post(path))
+        assert (held["removed"], held["held"] > known) == (0, True)
+        assert await ok(owner.post(f"{path}?believe=true")) == {**held, "removed": held["held"], "held": 0}
+        await refused(owner.post(f"{path}?believe=perhaps"), 422, "invalid", "believe")
+    removed = (await ok(owner.get(f"suppliers/{made['id']}/changes?state=approved&limit=100")))["items"]
+    assert len(removed) == held["held"]
+    assert {change["staff_id"] for change in removed} == {1}

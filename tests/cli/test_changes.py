@@ -57,3 +57,9 @@ def test_what_to_approve_has_to_be_said(run: Run, risen: None) -> None:
     assert run("supplier", "approve", "1").exit_code == 2
     assert run("supplier", "approve", "1", "1", "--all").exit_code == 2
     assert run("supplier", "changes", "nobody").stderr == "There is no supplier 'nobody'.\n"
+
+
+def test_a_list_is_believed_of_one_supplier_that_is_named(run: Run, risen: None) -> None:
+    for names in ((), ("1", "2")):
+        assert run("supplier", "sync", *names, "--believe").exit_code == 2
+    assert "cannot be read" in run("supplier", "sync", "1", "--believe").stderr

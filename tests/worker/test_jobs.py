@@ -6,11 +6,13 @@ from app.orders.files import store_file
 from app.sealing import Sealer
 from app.settings import Settings
 from app.suppliers.service import add
+from app.suppliers.sync import apply_catalog
 from app.suppliers.webhooks import take_call
 from app.worker.jobs.engine import side_jobs
 from tests.factories import make_supplier
 from tests.fakes.doctorsim import FakeDoctorSim
 from tests.fakes.faults import serving_fake
+from tests.suppliers.catalogue import listed
 from tests.worker.test_order_path import rows
 
 
@@ -61,3 +63,35 @@ async def test_files_of_no_order_and_old_calls_are_removed(db: Database, sealer:
         assert await take_call(conn, supplier_id, b"old"), "it was forgotten"
         assert not await take_call(conn, supplier_id, b"new")
     assert await rows(db, "SELECT 1 FROM files") == []
+
+
+async def test_old_changes_go_when_they_hold_no_more(db: Database, sealer: Sealer) -> None:
+    async with db.transaction() as conn:
+        supplier_id = await make_supplier(conn, sealer)
+    for name, cost in (("A", 100), ("B", 101), ("C", 900), ("C", 950)):
+        async with db.transaction() as conn:
+            await apply_catalog(conn, supplier_id, [listed("1", name=name, cost=cost)])
+
+    async def kept() -> list[tuple[str, object, str]]:
+        found = await rows(db, "SELECT kind, new, state FROM catalog_changes ORDER BY id")
+        return [(row["kind"], row["new"].get("name", row["new"].get("cost")), row["state"]) for row in found]
+
+    everything = [
+        ("new", "A", "applied"),
+        ("price", 101, "applied"),
+        ("name", "B", "applied"),
+        ("price", 900, "waiting"),
+        ("name", "C", "applied"),
+        ("price", 950, "waiting"),
+    ]
+    assert await kept() == everything
+    await run(db, sealer, "tidy_up")
+    assert await kept() == everything, "none of it is old"
+    async with db.transaction() as conn:
+        await conn.execute(
+            "UPDATE catalog_changes SET found_at = found_at - interval '91 days',"
+            " outdated_at = outdated_at - interval '91 days'"
+        )
+    await run(db, sealer, "tidy_up")
+    held = [change for change in everything if change[1] not in ("B", 900)]
+    assert await kept() == held, "the rise of which they took a part back, and the name they gave up"
