@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from app.admin import (
+    alarm_channels,
     alarms,
     attempts,
     audit,
@@ -43,6 +44,7 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         attempts,
         manual,
         alarms,
+        alarm_channels,
         audit,
     ):
         router.include_router(noun.router)

@@ -74,6 +74,7 @@ def _with(right: Right) -> Callable[..., StaffIdentity]:
 Reader = Annotated[StaffIdentity, Depends(_with(Right.READ))]
 Operator = Annotated[StaffIdentity, Depends(_with(Right.OPERATE))]
 Treasurer = Annotated[StaffIdentity, Depends(_with(Right.MONEY))]
+Owner = Annotated[StaffIdentity, Depends(_with(Right.OWN))]
 
 
 async def _session(parts: Parts) -> AsyncIterator[AsyncSession]:

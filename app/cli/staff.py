@@ -20,8 +20,8 @@ def create(
     role: Annotated[
         str,
         typer.Option(
-            help=f"One of {_ROLES}. owner may do everything, operator all but move money by hand, finance only that, "
-            "read_only only look."
+            help=f"One of {_ROLES}. owner may do everything, operator all but move money by hand and say who is "
+            "told of alarms, finance only move money, read_only only look."
         ),
     ] = "owner",
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from app.alarms.channels import reseal_channels
 from app.cli.output import MAX_ID, Limit, progress, table
 from app.cli.session import Session, fail, with_database
 from app.connectors import registry
@@ -268,14 +269,17 @@ def approve(
 
 
 def rotate_secrets() -> None:
-    """Seal every supplier's secrets with the newest SECRET_KEY, the first of those given.
+    """Seal the secrets of suppliers and alarm channels with the newest SECRET_KEY, the first of those given.
 
     API keys and staff tokens are kept as hashes that cannot be renewed: those made under an older key work only while
     that key stays in SECRET_KEY. Example: SECRET_KEY="$NEW,$OLD" trunkline rotate-secrets
     """
 
-    async def work(session: Session) -> int:
+    async def work(session: Session) -> tuple[int, int]:
         async with session.db.transaction() as conn:
-            return await service.reseal(conn, session.sealer)
+            return await service.reseal(conn, session.sealer), await reseal_channels(conn, session.sealer)
 
-    print(f"The secrets of {with_database(work)} suppliers are sealed with the newest key.")
+    suppliers, channels = with_database(work)
+    print(f"The secrets of {suppliers} suppliers are sealed with the newest key.")
+    if channels:
+        print(f"So are those of {channels} alarm channels.")

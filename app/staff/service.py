@@ -21,6 +21,8 @@ class Right(StrEnum):
     """Set up suppliers, services, routes, prices and customers; decide about orders that are not paid out."""
     MONEY = "money"
     """Move credit by hand: top up, adjust, reverse, grant a credit limit."""
+    OWN = "own"
+    """Decide what leaves the house: who is told of alarms, and how."""
 
 
 RIGHTS: Mapping[str, frozenset[Right]] = MappingProxyType(

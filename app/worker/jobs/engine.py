@@ -5,10 +5,10 @@ import procrastinate
 from app.db import Database
 from app.sealing import Sealer
 from app.settings import Settings
-from app.worker.jobs import readings, tidying
+from app.worker.jobs import alarms, readings, tidying
 from app.worker.jobs.parts import Jobs
 
-NOUNS = (readings, tidying)
+NOUNS = (alarms, readings, tidying)
 
 
 def side_jobs(db: Database, sealer: Sealer, settings: Settings) -> procrastinate.App:
