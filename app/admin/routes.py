@@ -31,6 +31,11 @@ _PRIORITY = "The lowest number is tried first."
 _FIELD_MAP = "The supplier's field for a field of ours, where the names differ."
 _FIXED = "Fields of the supplier's that every order over this route has, with their values."
 
+_UNCLEAR = (
+    "An order that is unclear here for so many hours goes on over the next route, although it may then be bought twice;"
+    " 0 for never."
+)
+
 _Word = Annotated[str, Field(max_length=500), AfterValidator(storable)]
 FieldNames = Annotated[dict[_Word, _Word], Field(max_length=50)]
 
@@ -52,6 +57,7 @@ class RouteChange(Body):
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
     field_map: FieldNames | None = Field(None, description=_FIELD_MAP)
     fixed: FieldNames | None = Field(None, description=_FIXED)
+    next_after_unclear_hours: int | None = Field(None, ge=0, le=8760, description=_UNCLEAR)
 
 
 class RouteOut(Row):
@@ -72,6 +78,7 @@ class RouteOut(Row):
     price_currency: str
     field_map: dict[str, str]
     fixed: dict[str, str]
+    next_after_unclear_hours: int | None
     blocked: str | None
     created_at: datetime
 
@@ -129,7 +136,13 @@ async def get_route(route_id: PathId, _: Reader, conn: Transaction) -> RouteWith
 async def change_route(route_id: PathId, body: RouteChange, _: Operator, conn: Transaction) -> RouteWithWarnings:
     """Change what the body names."""
     await routes.change_route(
-        conn, route_id, priority=body.priority, state=body.state, field_map=body.field_map, fixed=body.fixed
+        conn,
+        route_id,
+        priority=body.priority,
+        state=body.state,
+        field_map=body.field_map,
+        fixed=body.fixed,
+        next_after_unclear_hours=body.next_after_unclear_hours,
     )
     return await _with_warnings(conn, route_id)
 

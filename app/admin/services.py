@@ -22,6 +22,7 @@ from app.admin.schemas import (
     Row,
     Search,
 )
+from app.admin.service_rules import RulesIn, RulesOut, rules_out
 from app.catalog import service as catalog
 from app.catalog.service import NewField, NewService
 from app.catalog.tables import MAX_QUANTITY, Service
@@ -65,7 +66,7 @@ class ServiceIn(Body):
     max_quantity: int | None = Field(None, ge=1, le=MAX_QUANTITY)
     time: str = Field("", max_length=200, examples=["1-5 minutes"])
     info: str = Field("", max_length=20_000)
-    allows_duplicates: bool = Field(False, description="Whether a device may have two open orders at once.")
+    rules: RulesIn = Field(default_factory=RulesIn, description="How its orders live.")
     extensions: list[str] = Field(
         [], max_length=50, examples=[["bcl", "txt"]], description="What a file service takes; none for any file."
     )
@@ -88,7 +89,7 @@ class ServiceChange(Body):
     max_quantity: int | None = Field(None, ge=1, le=MAX_QUANTITY)
     time: str = Field("", max_length=200)
     info: str = Field("", max_length=20_000)
-    allows_duplicates: bool = False
+    rules: RulesIn = Field(default_factory=RulesIn, description="Those that are named change.")
     extensions: list[str] = Field([], max_length=50)
     state: State = "active"
     position: int = Field(0, ge=0, le=1_000_000)
@@ -109,7 +110,7 @@ class ServiceOut(Row):
     max_quantity: int
     time: str
     info: str
-    allows_duplicates: bool
+    rules: RulesOut
     extensions: list[str]
     state: str
     position: int
@@ -120,8 +121,13 @@ class ServiceOut(Row):
 @router.post("", status_code=201, summary="Put a service on sale")
 async def create_service(body: ServiceIn, _: Operator, parts: Parts, session: Session) -> ServiceOut:
     """Create a service. Orders for it are taken once a route leads to a supplier."""
-    given = body.model_dump(exclude={"fields", "currency"})
-    new = NewService(**given, currency=body.currency or parts.currency, fields=[field.new() for field in body.fields])
+    given = body.model_dump(exclude={"fields", "currency", "rules"})
+    new = NewService(
+        **given,
+        rules=body.rules.new(),
+        currency=body.currency or parts.currency,
+        fields=[field.new() for field in body.fields],
+    )
     return _out(await catalog.create_service(session, new))
 
 
@@ -148,7 +154,8 @@ async def get_service(service_id: PathId, _: Reader, session: Session) -> Servic
 @router.patch("/{service_id}", summary="Change or hide a service")
 async def change_service(service_id: PathId, body: ServiceChange, _: Operator, session: Session) -> ServiceOut:
     """Change what the body names; state hidden takes it off sale, open orders go on."""
-    changes: dict[str, Any] = body.model_dump(include=body.model_fields_set - {"fields"})
+    changes: dict[str, Any] = body.model_dump(include=body.model_fields_set - {"fields", "rules"})
+    changes.update(body.rules.changes())
     if "fields" in body.model_fields_set:
         changes["fields"] = [field.new() for field in body.fields]
     return _out(await catalog.change_service(session, service_id, changes))
@@ -169,7 +176,7 @@ def _out(row: Service) -> ServiceOut:
         max_quantity=row.max_quantity,
         time=row.time,
         info=row.info,
-        allows_duplicates=row.allows_duplicates,
+        rules=rules_out(row),
         extensions=row.extensions,
         state=row.state,
         position=row.position,

@@ -109,6 +109,11 @@ class SupplierChange(Body):
     wording: WordingIn | None = Field(None, description="Replace all there were.")
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
     limits: LimitsChange | None = Field(None, examples=[{"price_up_percent": 10}])
+    balance_is_proof: bool | None = Field(
+        None,
+        description="They charge when an order is placed, so a balance that did not move proves an order is not there.",
+    )
+    panel_url: str | None = Field(None, max_length=500, description="Where staff look orders up by hand.")
 
 
 class SupplierOut(BaseModel):
@@ -122,6 +127,10 @@ class SupplierOut(BaseModel):
     state: str
     paused_until: datetime | None
     pause_reason: str | None
+    circuit: Literal["closed", "open", "half_open"] = Field(description="half_open: one order is sent to try.")
+    trips: int = Field(description="How often in a row the circuit opened.")
+    balance_is_proof: bool
+    panel_url: str
     concurrency: int
     requests_per_minute: int
     wording: WordingOut
@@ -281,6 +290,10 @@ def _out(row: SupplierRow, limits: Limits) -> SupplierOut:
         state=row.state,
         paused_until=row.paused_until,
         pause_reason=row.pause_reason,
+        circuit=row.circuit,
+        trips=row.trips,
+        balance_is_proof=row.balance_is_proof,
+        panel_url=row.panel_url,
         concurrency=row.concurrency,
         requests_per_minute=row.requests_per_minute,
         wording=WordingOut.model_validate(row.wording),

@@ -3,6 +3,7 @@
 Every change makes the catalogue's version rise (triggers see to it), so nothing here tells any cache.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from app.catalog.rules import RULES, Rules, set_rules
 from app.catalog.tables import MAX_PRICE, MAX_QUANTITY, Service, ServiceField, ServiceGroup
 from app.connectors.base import FieldType, ServiceType
 from app.errors import Invalid, NotFound
@@ -54,7 +56,7 @@ class NewService:
     max_quantity: int | None = None
     time: str = ""
     info: str = ""
-    allows_duplicates: bool = False
+    rules: Rules = dataclasses.field(default_factory=Rules)
     extensions: Sequence[str] = ()
     state: str = "active"
     position: int = 0
@@ -72,11 +74,11 @@ async def create_service(session: AsyncSession, new: NewService) -> Service:
         currency=new.currency,
         time=new.time,
         info=new.info,
-        allows_duplicates=new.allows_duplicates,
         extensions=_extensions(new.extensions),
         state=new.state,
         position=new.position,
     )
+    set_rules(service, dataclasses.asdict(new.rules))
     _check_choices(service)
     _set_quantity(service, new.takes_quantity, new.min_quantity, new.max_quantity)
     session.add(service)
@@ -115,7 +117,8 @@ async def change_service(session: AsyncSession, service_id: int, changes: Mappin
         await _write_fields(session, service_id, given.pop("fields"))
     if "extensions" in given:
         service.extensions = _extensions(given.pop("extensions"))
-    for name in ("device", "time", "info", "allows_duplicates", "state", "position"):
+    set_rules(service, {name: given.pop(name) for name in RULES if name in given})
+    for name in ("device", "time", "info", "state", "position"):
         if name in given:
             setattr(service, name, given.pop(name))
     _check_choices(service)

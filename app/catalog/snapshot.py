@@ -41,7 +41,6 @@ class Service:
     max_quantity: int
     time: str
     info: str
-    allows_duplicates: bool
     extensions: tuple[str, ...]
     fields: tuple[Field, ...]
 
@@ -70,7 +69,7 @@ class Catalog:
 
 _SERVICES = """
 SELECT s.id, s.group_id, s.name, s.type, s.device, s.price, s.currency, s.takes_quantity, s.min_quantity,
-       s.max_quantity, s.time, s.info, s.allows_duplicates, s.extensions, g.name AS group_name
+       s.max_quantity, s.time, s.info, s.extensions, g.name AS group_name
 FROM services s JOIN service_groups g ON g.id = s.group_id
 WHERE s.state = 'active'
 ORDER BY g.position, g.name, g.id, s.position, s.name, s.id

@@ -30,6 +30,13 @@ class Service(Base):
 
     ``device`` says what the IMEI parameter of an order must hold: an IMEI, a serial, either, or nothing (``none``; an
     identifier given all the same is kept). ``extensions`` are those a file service takes, none for any.
+
+    ``service_class`` says whether a definitive no may be followed by another supplier's try (``next_after_rejection``,
+    unlocks only; a check's answer is final). ``routing`` is how routes are ranked. ``duplicates`` is what an order for
+    a device that has one already leads to, counting completed ones up to ``duplicate_hours`` old; ``recent_price`` is
+    what a result served again costs, in micro-units of ``currency``, NULL for the usual price. An order is sent
+    ``confirm_seconds`` after it was placed; until then it can be taken back. ``expected_minutes`` and
+    ``guaranteed_minutes`` are what was promised; ``measured_time`` lets the measured delivery time be ``time``.
     """
 
     __tablename__ = "services"
@@ -42,6 +49,15 @@ class Service(Base):
         CheckConstraint(f"min_quantity >= 1 AND max_quantity <= {MAX_QUANTITY}", name="quantity_range"),
         CheckConstraint("min_quantity <= max_quantity", name="quantity_order"),
         CheckConstraint("name <> ''", name="name"),
+        CheckConstraint("service_class IN ('check', 'unlock')", name="service_class"),
+        CheckConstraint("NOT next_after_rejection OR service_class = 'unlock'", name="answers_are_final"),
+        CheckConstraint("routing IN ('priority', 'cost', 'expected_cost')", name="routing"),
+        CheckConstraint("duplicates IN ('refuse', 'return', 'allow', 'recent')", name="duplicates"),
+        CheckConstraint("duplicate_hours BETWEEN 0 AND 8760", name="duplicate_hours"),
+        CheckConstraint(f"recent_price BETWEEN 0 AND {MAX_PRICE}", name="recent_price"),
+        CheckConstraint("confirm_seconds BETWEEN 0 AND 86400", name="confirm_seconds"),
+        CheckConstraint("expected_minutes >= 1", name="expected_minutes"),
+        CheckConstraint("guaranteed_minutes >= COALESCE(expected_minutes, 1)", name="guaranteed_minutes"),
     )
 
     id: Mapped[Id]
@@ -56,7 +72,16 @@ class Service(Base):
     max_quantity: Mapped[int] = mapped_column(Integer, server_default="1")
     time: Mapped[str] = mapped_column(server_default="")
     info: Mapped[str] = mapped_column(server_default="")
-    allows_duplicates: Mapped[bool] = mapped_column(server_default=text("false"))
+    service_class: Mapped[str] = mapped_column(server_default="check")
+    next_after_rejection: Mapped[bool] = mapped_column(server_default=text("false"))
+    routing: Mapped[str] = mapped_column(server_default="priority")
+    duplicates: Mapped[str] = mapped_column(server_default="refuse")
+    duplicate_hours: Mapped[int] = mapped_column(Integer, server_default="0")
+    recent_price: Mapped[int | None]
+    confirm_seconds: Mapped[int] = mapped_column(Integer, server_default="0")
+    expected_minutes: Mapped[int | None] = mapped_column(Integer)
+    guaranteed_minutes: Mapped[int | None] = mapped_column(Integer)
+    measured_time: Mapped[bool] = mapped_column(server_default=text("false"))
     extensions: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     state: Mapped[str] = mapped_column(server_default="active")
     position: Mapped[int] = mapped_column(server_default="0")

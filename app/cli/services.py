@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from app.catalog.rules import Rules
 from app.catalog.service import NewField, NewService, create_service, list_services
 from app.cli.output import Limit, table
 from app.cli.session import Session, with_database
@@ -32,7 +33,7 @@ def add(
     min_quantity: Annotated[int | None, typer.Option("--min", help="The fewest pieces one order may ask for.")] = None,
     max_quantity: Annotated[int | None, typer.Option("--max", help="The most pieces one order may ask for.")] = None,
     time: Annotated[str, typer.Option(help="How long it takes, in words.")] = "",
-    allows_duplicates: Annotated[
+    allow_duplicates: Annotated[
         bool, typer.Option("--allow-duplicates", help="A device may have several open orders at once.")
     ] = False,
 ) -> None:
@@ -52,7 +53,7 @@ def add(
             min_quantity=min_quantity,
             max_quantity=max_quantity,
             time=time,
-            allows_duplicates=allows_duplicates,
+            rules=Rules(duplicates="allow" if allow_duplicates else "refuse"),
             fields=[NewField(text.removesuffix("*"), required=text.endswith("*")) for text in field or ()],
         )
         async with session.db.sessions.begin() as writing:

@@ -226,6 +226,8 @@ class Connector(ABC, Generic[ConfigT]):
     """How many orders one ``check`` may carry; ask the instance, which may know that this supplier takes fewer."""
     place_batch: int = 1
     """How many orders one ``place_many`` may carry; 1 means that only ``place`` exists. Ask the instance, as above."""
+    can_force: ClassVar[bool] = False
+    """Whether they take what they call a duplicate all the same when ``PlaceRequest.force`` says so."""
     paths: ClassVar[Sequence[str]] = ()
     """Where on a site this protocol is found, to look there when a base URL leads nowhere."""
     refusals: ClassVar[Mapping[str, RefusalReason]] = {}

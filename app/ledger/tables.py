@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Numeric, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Created, Id
@@ -14,6 +14,9 @@ class Account(Base):
 
     Only customer accounts keep a running ``balance``; a system account's balance is the sum of its transfers, so that
     no row is written by every order.
+
+    ``credit_days`` is how old a debt may become, NULL for any age; while one is older the account is ``overdue``, and
+    nothing more is sold on credit.
     """
 
     __tablename__ = "accounts"
@@ -22,6 +25,7 @@ class Account(Base):
         CheckConstraint("(role = 'customer') = (customer_id IS NOT NULL)", name="owner"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("credit_limit >= 0", name="credit_limit"),
+        CheckConstraint("credit_days BETWEEN 1 AND 3650", name="credit_days"),
         CheckConstraint("customer_id IS NULL OR balance + credit_limit >= 0", name="covered"),
         CheckConstraint("customer_id IS NOT NULL OR balance = 0", name="system_balance_is_derived"),
         Index("uq_accounts_system", "role", "currency", unique=True, postgresql_where=text("customer_id IS NULL")),
@@ -33,6 +37,8 @@ class Account(Base):
     currency: Mapped[str] = mapped_column(String(3))
     balance: Mapped[int] = mapped_column(server_default="0")
     credit_limit: Mapped[int] = mapped_column(server_default="0")
+    credit_days: Mapped[int | None] = mapped_column(Integer)
+    overdue: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[Created]
 
 

@@ -19,8 +19,9 @@ class ClaimedAttempt:
     """An attempt that this worker holds, to send it or to look for it. One to send is in state sending, unless
     ``blocked`` says why it may not be sent now; ``blocked_seconds`` when that ends by itself, None if it does not.
 
-    ``cost`` is for all pieces, in micro-units of ``cost_currency``; ``price`` in those of ``currency``. ``field_map``
-    and ``fixed`` are the route's.
+    ``cost`` is for all pieces, in micro-units of ``cost_currency``; ``price`` in those of ``currency``. ``field_map``,
+    ``fixed`` and ``next_after_unclear_hours`` are the route's. ``shaky`` says that its circuit is not plainly closed.
+    ``max_cost`` marks an attempt that staff ordered. ``may_be_bought``: an earlier attempt was given up unclear.
     """
 
     attempt_id: int
@@ -45,11 +46,23 @@ class ClaimedAttempt:
     refused_routes: list[int]
     cost: int | None
     cost_currency: str
+    remote_service_id: int
+    shaky: bool
+    remote_paused_until: datetime | None
+    forced: bool
+    max_cost: int | None
+    cancel_requested: bool
+    may_be_bought: bool
+    next_after_unclear_hours: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPoll:
-    """A placed attempt that this worker holds in order to ask after it; ``age_seconds`` since it was placed."""
+    """A placed attempt that this worker holds in order to ask after it; ``age_seconds`` since it was placed.
+
+    ``late``: later than was promised. ``cancel``: somebody wants it cancelled and the supplier was not asked yet.
+    ``next_after_rejection``: a definite no may be followed by another route's try, within ``price`` (of all pieces).
+    """
 
     attempt_id: int
     order_id: int
@@ -59,13 +72,20 @@ class ClaimedPoll:
     remote_id: str
     polls: int
     age_seconds: float
+    late: bool
+    cancel: bool
+    next_after_rejection: bool
+    quantity: int
+    price: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """What became of one attempt, and of its order with it. ``due`` and ``next_due`` are seconds from now.
 
-    ``next_route`` prepares a further attempt over that route. See ``record_attempts`` in the migrations.
+    ``next_route`` prepares a further attempt over that route; ``hold`` says why the order waits for a person instead.
+    See ``record_attempts`` in the migrations.
     """
 
     attempt: int
@@ -84,8 +104,11 @@ class Write:
     result_file: int | None = None
     delivered: int | None = None
     reason: str | None = None
+    hold: str | None = None
     next_route: int | None = None
     next_due: float = 0
+    next_forced: bool = False
+    next_max_cost: int | None = None
 
 
 _COLUMNS = tuple(field.name for field in fields(Write))
@@ -93,11 +116,15 @@ _COLUMNS = tuple(field.name for field in fields(Write))
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """A claimed attempt that stays as it is until ``due`` seconds from now; ``note`` is for staff."""
+    """A claimed attempt that stays as it is until ``due`` seconds from now; ``note`` is for staff.
+
+    ``cancel_asked``: the supplier was asked to cancel and answered; they are not asked again.
+    """
 
     attempt: int
     due: float
     note: str | None = None
+    cancel_asked: bool = False
 
 
 async def claim(
@@ -235,7 +262,15 @@ async def postpone(conn: Connection, rows: Sequence[Postponed], *, lease_by: str
     """Give claimed attempts back unchanged, to come due again later."""
     if rows:
         payload = orjson.dumps(
-            [{"attempt": row.attempt, "due": row.due, "note": clean(row.note) if row.note else None} for row in rows]
+            [
+                {
+                    "attempt": row.attempt,
+                    "due": row.due,
+                    "note": clean(row.note) if row.note else None,
+                    "cancel_asked": row.cancel_asked,
+                }
+                for row in rows
+            ]
         ).decode()
         await conn.execute("SELECT postpone_attempts(%s, %s::json)", (lease_by, payload))
 

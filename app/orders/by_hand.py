@@ -10,8 +10,9 @@ from typing import Any
 from app.connectors.base import Report, ReportStatus
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
-from app.orders import policy
-from app.orders.attempts import ClaimedPoll, Write, clean, record
+from app.orders.attempts import Write, clean, record
+from app.orders.placed import held_attempt
+from app.orders.reports import report_of
 from app.orders.states import AttemptState
 
 KIND = "manual"
@@ -80,22 +81,12 @@ async def give_up(conn: Connection, attempt_id: int, *, reason: str, actor: str)
 
 
 async def _report(conn: Connection, attempt_id: int, status: ReportStatus, text: str, actor: str) -> None:
-    cursor = await conn.execute(
-        "SELECT a.id AS attempt_id, a.order_id, o.service_id, a.number, a.route_id, a.remote_id, a.polls,"
-        " extract(epoch FROM clock_timestamp() - a.placed_at)::double precision AS age_seconds,"
-        " a.state, a.lease_by, s.kind"
-        " FROM attempts a JOIN orders o ON o.id = a.order_id JOIN suppliers s ON s.id = a.supplier_id"
-        " WHERE a.id = %s FOR UPDATE OF a",
-        (attempt_id,),
-    )
-    row = await cursor.fetchone()
-    if row is None or row.pop("kind") != KIND:
+    held = await held_attempt(conn, attempt_id, lock=True)
+    if held.supplier_kind != KIND:
         raise NotFound("There is no such attempt that a person is to fulfil.")
-    # A worker may be asking after it this moment; a person's word comes first, and the worker's then changes nothing.
-    lease_by = row.pop("lease_by")
-    if row.pop("state") != AttemptState.PLACED:
+    if held.state != AttemptState.PLACED:
         raise Conflict("Nobody waits for this attempt any more.")
-    poll = ClaimedPoll(**row)
-    write = policy.after_report(poll, Report(poll.remote_id, status, text))
-    if not isinstance(write, Write) or not await record(conn, [write], lease_by=lease_by, actor=actor):
+    write = await report_of(conn, held.poll, Report(held.poll.remote_id, status, text))
+    # A worker may be asking after it this moment; a person's word comes first, and the worker's then changes nothing.
+    if not isinstance(write, Write) or not await record(conn, [write], lease_by=held.lease_by, actor=actor):
         raise Conflict("The attempt was changed by somebody else; look again.")

@@ -35,6 +35,8 @@ class AttemptState(StrEnum):
     """It provably never left us."""
     REFUSED = "refused"
     """They would not take it."""
+    ABANDONED = "abandoned"
+    """It may have been bought, and the order goes on without it, because staff said so, or their route does."""
 
 
 ORDER_MOVES: dict[OrderState, frozenset[OrderState]] = {
@@ -56,10 +58,12 @@ ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
             AttemptState.UNCLEAR,
         }
     ),
-    AttemptState.PLACED: frozenset({AttemptState.DONE, AttemptState.FAILED}),
-    AttemptState.UNCLEAR: frozenset({AttemptState.PLACED, AttemptState.REFUSED}),
+    AttemptState.PLACED: frozenset({AttemptState.DONE, AttemptState.FAILED, AttemptState.ABANDONED}),
+    AttemptState.UNCLEAR: frozenset({AttemptState.PLACED, AttemptState.REFUSED, AttemptState.ABANDONED}),
     AttemptState.DONE: frozenset(),
     AttemptState.FAILED: frozenset(),
     AttemptState.NOT_SENT: frozenset(),
     AttemptState.REFUSED: frozenset(),
+    # The truth, once known, puts the supplier's books right and changes no order.
+    AttemptState.ABANDONED: frozenset({AttemptState.DONE, AttemptState.REFUSED}),
 }

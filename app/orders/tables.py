@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -25,7 +25,12 @@ class StoredFile(Base):
 class Order(Base):
     """One wish for one device on one service. ``price`` is for all pieces, in micro-units of ``currency``, fixed for
     life. ``guarded`` orders exclude a second open one for the same customer, service and device. ``delivered`` is how
-    many pieces a completed order brought, NULL for all of them."""
+    many pieces a completed order brought, NULL for all of them.
+
+    ``repeats_id`` is the order whose result was served again. ``cancel_requested_at`` is the customer's or staff's wish
+    that only proof fulfils. After ``late_at`` the order is later than was promised; staff were told
+    at ``escalated_at``. ``held`` says why an open order without a live attempt waits for a person.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -51,6 +56,15 @@ class Order(Base):
         Index("ix_orders_file_id", "file_id", postgresql_where=text("file_id IS NOT NULL")),
         Index("ix_orders_result_file_id", "result_file_id", postgresql_where=text("result_file_id IS NOT NULL")),
         Index("ix_orders_open", "id", postgresql_where=text("state IN ('accepted', 'in_progress')")),
+        Index(
+            "ix_orders_late",
+            "late_at",
+            postgresql_where=text(
+                "state IN ('accepted', 'in_progress') AND escalated_at IS NULL AND late_at IS NOT NULL"
+            ),
+        ),
+        CheckConstraint("repeats_id <> id", name="repeats_another"),
+        CheckConstraint("held IS NULL OR state IN ('accepted', 'in_progress')", name="held_is_open"),
         {
             # Orders are updated a few times and then never again: leave room on the page, vacuum early.
             "postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}
@@ -76,6 +90,11 @@ class Order(Base):
     result_file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"))
     reason: Mapped[str | None]
     delivered: Mapped[int | None] = mapped_column(Integer)
+    repeats_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"))
+    cancel_requested_at: Mapped[datetime | None]
+    late_at: Mapped[datetime | None]
+    escalated_at: Mapped[datetime | None]
+    held: Mapped[str | None]
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
     closed_at: Mapped[datetime | None]
@@ -88,13 +107,18 @@ class Attempt(Base):
 
     ``due_at`` says when the row wants work; ``lease_by`` and ``lease_until`` say who holds it until when. Writes of a
     worker that lost its lease change nothing.
+
+    ``chosen`` says why this route was taken. ``max_cost`` (micro-units of the supplier's currency, for all pieces) is
+    the cost that staff agreed to for an attempt which they ordered; ``forced`` is their word that the supplier shall
+    take it although it looks like a duplicate there. ``cancel_asked_at`` is when the supplier answered that wish.
     """
 
     __tablename__ = "attempts"
     __table_args__ = (
         UniqueConstraint("order_id", "number"),
         CheckConstraint(
-            "state IN ('prepared', 'sending', 'placed', 'unclear', 'done', 'failed', 'not_sent', 'refused')",
+            "state IN ('prepared', 'sending', 'placed', 'unclear', 'done', 'failed', 'not_sent', 'refused',"
+            " 'abandoned')",
             name="state",
         ),
         CheckConstraint("state NOT IN ('placed', 'done', 'failed') OR remote_id <> ''", name="has_remote_id"),
@@ -117,6 +141,8 @@ class Attempt(Base):
         Index("ix_attempts_placed", "supplier_id", "due_at", postgresql_where=text("state = 'placed'")),
         Index("ix_attempts_sending", "lease_until", postgresql_where=text("state = 'sending'")),
         Index("ix_attempts_unclear", "supplier_id", "due_at", postgresql_where=text("state = 'unclear'")),
+        # Rows lie in the order of their making, so this little tells where the last days begin.
+        Index("ix_attempts_created_at", "created_at", postgresql_using="brin"),
         {"postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 
@@ -137,6 +163,10 @@ class Attempt(Base):
     refusal: Mapped[str | None]
     text: Mapped[str | None]
     note: Mapped[str | None]
+    chosen: Mapped[str | None]
+    forced: Mapped[bool] = mapped_column(server_default=false())
+    max_cost: Mapped[int | None]
+    cancel_asked_at: Mapped[datetime | None]
     created_at: Mapped[Created]
     sent_at: Mapped[datetime | None]
     placed_at: Mapped[datetime | None]

@@ -10,9 +10,10 @@ from app.connectors.errors import ConnectorError, Unsupported
 from app.db import Database
 from app.errors import Conflict, TrunklineError
 from app.sealing import Sealer
+from app.suppliers.circuits import REACHED
 from app.suppliers.devices import Counts, check_pair, note_reading, store_devices
 from app.suppliers.diagnosis import Diagnosis, diagnose
-from app.suppliers.service import REACHED, connect, get, store_balance
+from app.suppliers.service import connect, get, store_balance
 from app.suppliers.sync import SyncResult, apply_on_demand, sync
 
 

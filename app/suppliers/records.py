@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +17,7 @@ from app.suppliers.tables import RemoteService, Supplier
 class SupplierRow:
     """A supplier without its secrets. ``balance`` is in micro-units of ``currency``, None if never told.
 
-    ``unclear`` counts the attempts at it that wait for a person.
+    ``unclear`` counts the attempts at it that wait for a person; ``trips`` how often in a row its circuit opened.
     """
 
     id: int
@@ -28,6 +28,10 @@ class SupplierRow:
     state: str
     paused_until: datetime | None
     pause_reason: str | None
+    circuit: Literal["closed", "open", "half_open"]
+    trips: int
+    balance_is_proof: bool
+    panel_url: str
     concurrency: int
     requests_per_minute: int
     wording: dict[str, dict[str, str]]
@@ -44,6 +48,9 @@ SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.concurrency, s.req
        s.balance_at, s.synced_at,
        CASE WHEN s.paused_until > now() THEN s.paused_until END AS paused_until,
        CASE WHEN s.paused_until > now() THEN s.pause_reason END AS pause_reason,
+       CASE WHEN s.paused_until IS NULL THEN 'closed' WHEN s.paused_until > now() THEN 'open' ELSE 'half_open' END
+           AS circuit,
+       s.trips, s.balance_is_proof, s.panel_url,
        (SELECT count(*) FROM remote_services m WHERE m.supplier_id = s.id AND m.removed_at IS NULL) AS services,
        (SELECT count(*) FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'unclear') AS unclear, s.created_at
 FROM suppliers s

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
 from app.money import format_amount
+from app.suppliers.circuits import close_remote_service_of
 
 
 class CurrencyMismatch(Invalid):
@@ -40,6 +41,7 @@ class RouteRow:
     price_currency: str
     field_map: dict[str, str]
     fixed: dict[str, str]
+    next_after_unclear_hours: int | None
     blocked: str | None
     created_at: datetime
 
@@ -47,7 +49,7 @@ class RouteRow:
 _ROUTES = """
 SELECT r.id, r.service_id, v.name AS service, r.remote_service_id, m.remote_id, m.name AS remote_name,
        s.id AS supplier_id, s.name AS supplier, r.priority, r.state, m.cost, v.price, f.currency,
-       v.currency AS price_currency, r.field_map, r.fixed, f.blocked, r.created_at
+       v.currency AS price_currency, r.field_map, r.fixed, r.next_after_unclear_hours, f.blocked, r.created_at
 FROM routes r
 JOIN route_facts f ON f.route_id = r.id
 JOIN services v ON v.id = r.service_id
@@ -126,26 +128,35 @@ async def change_route(
     state: str | None = None,
     field_map: Mapping[str, str] | None = None,
     fixed: Mapping[str, str] | None = None,
+    next_after_unclear_hours: int | None = None,
 ) -> None:
-    """Change what is given: priority, field map, fixed values; pause the route or take it up again, which also ends a
-    pause that a machine decided."""
+    """Change what is given; taking a route up again also closes the circuit of its remote service.
+
+    ``next_after_unclear_hours`` lets an order that is unclear here for so long go on over the next route, although it
+    may then be bought twice; 0 takes that back. ``conn`` is inside a transaction. Raises NotFound and Invalid.
+    """
+    if next_after_unclear_hours is not None and not 0 <= next_after_unclear_hours <= 8760:
+        raise Invalid("The hours are 1 to 8760, or 0 for never.", field="next_after_unclear_hours")
     if state not in (None, "active", "paused"):
         raise Invalid("The state is active or paused.", field="state")
     cursor = await conn.execute(
         "UPDATE routes SET priority = COALESCE(%(priority)s, priority), state = COALESCE(%(state)s, state),"
         " field_map = COALESCE(%(field_map)s, field_map), fixed = COALESCE(%(fixed)s, fixed),"
-        " paused_until = CASE WHEN %(state)s = 'active' THEN NULL ELSE paused_until END,"
-        " pause_reason = CASE WHEN %(state)s = 'active' THEN NULL ELSE pause_reason END WHERE id = %(id)s",
+        " next_after_unclear_hours = CASE WHEN %(hours)s::integer IS NULL THEN next_after_unclear_hours"
+        " ELSE NULLIF(%(hours)s, 0) END WHERE id = %(id)s",
         {
             "priority": priority,
             "state": state,
             "field_map": None if field_map is None else Jsonb(dict(field_map)),
             "fixed": None if fixed is None else Jsonb(dict(fixed)),
+            "hours": next_after_unclear_hours,
             "id": route_id,
         },
     )
     if cursor.rowcount == 0:
         raise NotFound("There is no such route.")
+    if state == "active":
+        await close_remote_service_of(conn, route_id)
 
 
 async def remove_route(conn: Connection, route_id: int) -> bool:

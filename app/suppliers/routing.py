@@ -7,7 +7,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
     """A route as it stands now. ``cost`` is of one piece in ``currency``, that of the sale; None if it is not known or
-    there is no rate; ``blocked`` says why it may not be used, None if it may;
+    there is no rate; ``rank`` is where it stands by the service's way of routing, the lowest first, None with the cost;
+    ``blocked`` says why it may not be used, None if it may;
     ``blocked_seconds`` when that ends by itself, None if it does not."""
 
     route_id: int
@@ -15,6 +16,7 @@ class RouteFacts:
     priority: int
     cost: int | None
     currency: str
+    rank: int | None
     blocked: str | None
     blocked_seconds: float | None
 
@@ -32,4 +34,9 @@ def next_route(
         and route.currency == currency
         and route.cost * quantity <= price
     ]
-    return min(usable, key=lambda route: (route.priority, route.route_id), default=None)
+    return min(usable, key=best_first, default=None)
+
+
+def best_first(route: RouteFacts) -> tuple[bool, int, int, int]:
+    """Sort routes by their rank, then by priority and age; what has no rank comes last."""
+    return (route.rank is None, route.rank or 0, route.priority, route.route_id)

@@ -10,7 +10,6 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr, ValidationError
 
-from app.alarms.service import AlarmKind, about_supplier, end_alarms
 from app.connectors import registry
 from app.connectors.base import Connector
 from app.connectors.http import Exchange
@@ -18,13 +17,9 @@ from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
 from app.money import Money
 from app.sealing import Sealer
+from app.suppliers.circuits import close_supplier
 from app.suppliers.routing import RouteFacts
 from app.suppliers.wording import Stored, read_wording
-
-REACHED = (AlarmKind.SUPPLIER_DOWN, AlarmKind.SUPPLIER_BLOCKED, AlarmKind.SUPPLIER_CREDENTIALS)
-"""The alarms that are over when a supplier answers us."""
-PAUSES = (*REACHED, AlarmKind.LOW_BALANCE)
-"""The alarms that go with a supplier being left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +91,14 @@ async def change(
     requests_per_minute: int | None = None,
     wording: Stored | None = None,
     state: str | None = None,
+    balance_is_proof: bool | None = None,
+    panel_url: str | None = None,
 ) -> None:
     """Change what is given; ``conn`` is inside a transaction. Workers take a new config with their next call.
 
     ``config`` holds the values to change: None takes one back to its default, secrets that it does not name stay. State
-    active also ends a pause that a machine decided, with its alarms. ``wording`` are those of ``checked_wording`` and
-    replace all there were. Raises NotFound, Invalid, and Conflict for a name
-    that is taken.
+    active also closes the circuit that a machine opened, with its alarms. ``wording`` are those of
+    ``checked_wording`` and replace all there were. Raises NotFound, Invalid, and Conflict for a name that is taken.
     """
     if name is not None and not 1 <= len(name.strip()) <= 200:
         raise Invalid("A name has 1 to 200 characters.", field="name")
@@ -112,6 +108,8 @@ async def change(
         raise Invalid("The concurrency is 1 to 64 calls at a time.", field="concurrency")
     if requests_per_minute is not None and not 0 <= requests_per_minute <= 100_000:
         raise Invalid("The requests per minute are 0 (no limit) to 100000.", field="requests_per_minute")
+    if panel_url and not panel_url.startswith(("https://", "http://")):
+        raise Invalid("The panel's address starts with https:// or http://.", field="panel_url")
     row = await (await conn.execute(f"{_ACCOUNT} WHERE id = %s FOR UPDATE", (supplier_id,))).fetchone()
     if row is None:
         raise NotFound("There is no such supplier.")
@@ -121,20 +119,22 @@ async def change(
                 "UPDATE suppliers SET name = COALESCE(%(name)s, name), state = COALESCE(%(state)s, state),"
                 " concurrency = COALESCE(%(concurrency)s, concurrency),"
                 " requests_per_minute = COALESCE(%(per_minute)s, requests_per_minute),"
-                " paused_until = CASE WHEN %(state)s = 'active' THEN NULL ELSE paused_until END,"
-                " pause_reason = CASE WHEN %(state)s = 'active' THEN NULL ELSE pause_reason END WHERE id = %(id)s",
+                " balance_is_proof = COALESCE(%(balance_is_proof)s, balance_is_proof),"
+                " panel_url = COALESCE(%(panel_url)s, panel_url) WHERE id = %(id)s",
                 {
                     "name": name.strip() if name else None,
                     "state": state,
                     "concurrency": concurrency,
                     "per_minute": requests_per_minute,
+                    "balance_is_proof": balance_is_proof,
+                    "panel_url": panel_url,
                     "id": supplier_id,
                 },
             )
     except UniqueViolation as error:
         raise Conflict("A supplier of this name exists.", field="name") from error
     if state == "active":
-        await end_alarms(conn, PAUSES, about_supplier(supplier_id))
+        await close_supplier(conn, supplier_id)
     if wording is not None:
         # Workers build the connector anew when the version rises, and it takes the wording along.
         await conn.execute(
@@ -243,24 +243,6 @@ async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
     ]
 
 
-async def pause(conn: Connection, supplier_id: int, *, seconds: int, reason: str) -> None:
-    """Leave a supplier alone for a while; a longer pause that is on already stays."""
-    await conn.execute(
-        "UPDATE suppliers SET paused_until = clock_timestamp() + make_interval(secs => %s), pause_reason = %s"
-        " WHERE id = %s AND COALESCE(paused_until, '-infinity') < clock_timestamp() + make_interval(secs => %s)",
-        (seconds, reason, supplier_id, seconds),
-    )
-
-
-async def pause_route(conn: Connection, route_id: int, *, seconds: int, reason: str) -> None:
-    """Leave a route alone for a while; a longer pause that is on already stays."""
-    await conn.execute(
-        "UPDATE routes SET paused_until = clock_timestamp() + make_interval(secs => %s), pause_reason = %s"
-        " WHERE id = %s AND COALESCE(paused_until, '-infinity') < clock_timestamp() + make_interval(secs => %s)",
-        (seconds, reason, route_id, seconds),
-    )
-
-
 async def route_facts(conn: Connection, wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], list[RouteFacts]]:
     """Return the routes of each service as they stand now, with their cost in the currency it was sold in."""
     facts: dict[tuple[int, str], list[RouteFacts]] = {pair: [] for pair in wanted}
@@ -268,10 +250,12 @@ async def route_facts(conn: Connection, wanted: Iterable[tuple[int, str]]) -> di
         return facts
     services, currencies = zip(*facts, strict=True)
     cursor = await conn.execute(
-        "SELECT f.route_id, f.service_id, f.priority, convert_up(f.cost, f.currency, w.currency) AS cost, w.currency,"
+        "SELECT f.route_id, f.service_id, f.priority, c.cost, w.currency,"
+        " route_rank(f.routing, f.priority, c.cost, f.success_permille) AS rank,"
         " f.blocked, extract(epoch FROM f.blocked_until - clock_timestamp())::double precision AS blocked_seconds"
         " FROM unnest(%s::bigint[], %s::text[]) AS w(service_id, currency)"
-        " JOIN route_facts f ON f.service_id = w.service_id",
+        " JOIN route_facts f ON f.service_id = w.service_id"
+        " CROSS JOIN LATERAL (SELECT convert_up(f.cost, f.currency, w.currency) AS cost) c",
         (list(services), list(currencies)),
     )
     for row in await cursor.fetchall():
@@ -309,8 +293,11 @@ def _text(value: str) -> str:
 
 
 async def store_balance(conn: Connection, supplier_id: int, balance: Money) -> None:
-    """Write down what our account there holds, and in which currency its prices are."""
+    """Write down what our account there holds, and in which currency its prices are; every reading is kept."""
     await conn.execute(
-        "UPDATE suppliers SET balance = %s, currency = %s, balance_at = now() WHERE id = %s",
-        (balance.amount, balance.currency, supplier_id),
+        "WITH reading AS (INSERT INTO supplier_balances (supplier_id, amount, currency)"
+        "  VALUES (%(id)s, %(amount)s, %(currency)s) RETURNING at)"
+        " UPDATE suppliers SET balance = %(amount)s, currency = %(currency)s, balance_at = reading.at"
+        " FROM reading WHERE id = %(id)s",
+        {"id": supplier_id, "amount": balance.amount, "currency": balance.currency},
     )

@@ -14,7 +14,12 @@ class Supplier(Base):
     """An account of ours upstream. ``config`` holds the open settings, ``sealed`` the secret ones, ``wording`` how
     staff read what it says.
 
-    ``state`` is what staff decided; ``paused_until`` is what a machine decided, with its reason, and ends by itself.
+    ``state`` is what staff decided. ``paused_until`` is the circuit breaker, which machines work: NULL is closed, a
+    time to come is open (nothing is sent), a time past is half open (one order is sent to try). ``trips`` counts how
+    often in a row it opened, ``doubts`` the calls in a row of which nobody knows how they ended.
+
+    ``balance_is_proof`` is staff's word that this supplier charges when an order is placed, so that a balance that did
+    not move proves that an order is not there. ``panel_url`` is where staff look orders up.
     """
 
     __tablename__ = "suppliers"
@@ -39,6 +44,10 @@ class Supplier(Base):
     state: Mapped[str] = mapped_column(server_default="active")
     paused_until: Mapped[datetime | None]
     pause_reason: Mapped[str | None]
+    trips: Mapped[int] = mapped_column(Integer, server_default="0")
+    doubts: Mapped[int] = mapped_column(Integer, server_default="0")
+    balance_is_proof: Mapped[bool] = mapped_column(server_default=text("false"))
+    panel_url: Mapped[str] = mapped_column(server_default="")
     concurrency: Mapped[int] = mapped_column(Integer, server_default="4")
     requests_per_minute: Mapped[int] = mapped_column(Integer, server_default="0")
     balance: Mapped[int | None]
@@ -58,12 +67,14 @@ class Supplier(Base):
 class RemoteService(Base):
     """One row of a supplier's catalogue. ``cost`` is of one piece in micro-units of ``currency``, of the supplier's if
     that is empty; NULL if their price could not be read. ``opens`` and ``closes`` are "HH:MM" in ``zone``.
-    ``removed_at`` is set when their list no longer holds it; one read ``on_demand`` is in no list, so none lacks it."""
+    ``removed_at`` is set when their list no longer holds it; one read ``on_demand`` is in no list, so none lacks it.
+    ``paused_until``, ``trips`` and ``doubts`` are its circuit breaker, as the supplier's own."""
 
     __tablename__ = "remote_services"
     __table_args__ = (
         UniqueConstraint("supplier_id", "remote_id"),
         CheckConstraint("cost >= 0", name="cost"),
+        Index("ix_remote_services_paused", "supplier_id", postgresql_where=text("paused_until IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -87,6 +98,10 @@ class RemoteService(Base):
     on_demand: Mapped[bool] = mapped_column(server_default=text("false"))
     missing_syncs: Mapped[int] = mapped_column(Integer, server_default="0")
     removed_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    pause_reason: Mapped[str | None]
+    trips: Mapped[int] = mapped_column(Integer, server_default="0")
+    doubts: Mapped[int] = mapped_column(Integer, server_default="0")
     created_at: Mapped[Created]
 
     supplier: Mapped[Supplier] = relationship(lazy="raise")
@@ -135,13 +150,15 @@ class Route(Base):
     """A way to fulfil a service: which remote service, and how early it is tried (lowest priority number first).
 
     ``field_map`` names their field for a field of ours where the names differ; ``fixed`` are values of their fields
-    that every order over this route has.
+    that every order over this route has. ``next_after_unclear_hours`` is staff's word that an order which is unclear
+    here for so long goes on over the next route, although it may then be bought twice; NULL: never by itself.
     """
 
     __tablename__ = "routes"
     __table_args__ = (
         UniqueConstraint("service_id", "remote_service_id"),
         CheckConstraint("state IN ('active', 'paused')", name="state"),
+        CheckConstraint("next_after_unclear_hours BETWEEN 1 AND 8760", name="next_after_unclear_hours"),
         Index("ix_routes_remote_service_id", "remote_service_id"),
     )
 
@@ -150,13 +167,49 @@ class Route(Base):
     remote_service_id: Mapped[int] = mapped_column(ForeignKey("remote_services.id"))
     priority: Mapped[int] = mapped_column(Integer, server_default="100")
     state: Mapped[str] = mapped_column(server_default="active")
-    paused_until: Mapped[datetime | None]
-    pause_reason: Mapped[str | None]
+    next_after_unclear_hours: Mapped[int | None] = mapped_column(Integer)
     field_map: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
     fixed: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
     created_at: Mapped[Created]
 
     remote_service: Mapped[RemoteService] = relationship(lazy="raise")
+
+
+class SupplierBalance(Base):
+    """What a supplier said our account there holds, in micro-units of ``currency``; every reading is kept."""
+
+    __tablename__ = "supplier_balances"
+    __table_args__ = (
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        Index("ix_supplier_balances_supplier_id", "supplier_id", "at"),
+    )
+
+    id: Mapped[Id]
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
+    amount: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    at: Mapped[Created]
+
+
+class RemoteMeasure(Base):
+    """How a remote service did over the last days: ``answered`` attempts, of which ``delivered``, that share (drawn
+    towards 900 of a thousand while there are few), and the seconds from sending to delivery."""
+
+    __tablename__ = "remote_measures"
+    __table_args__ = (
+        CheckConstraint("delivered BETWEEN 0 AND answered", name="delivered"),
+        CheckConstraint("success_permille BETWEEN 1 AND 1000", name="success_permille"),
+    )
+
+    remote_service_id: Mapped[int] = mapped_column(
+        ForeignKey("remote_services.id"), primary_key=True, autoincrement=False
+    )
+    answered: Mapped[int]
+    delivered: Mapped[int]
+    success_permille: Mapped[int] = mapped_column(Integer)
+    p50_seconds: Mapped[int | None] = mapped_column(Integer)
+    p95_seconds: Mapped[int | None] = mapped_column(Integer)
+    measured_at: Mapped[Created]
 
 
 class WebhookCall(Base):

@@ -6,16 +6,18 @@ from typing import Any
 
 import structlog
 
-from app.alarms.service import raise_all
+from app.alarms.service import Alarming, AlarmKind, about_supplier, raise_all
 from app.connectors.base import Connector, Placed, PlaceRequest
 from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear, Unsupported
 from app.db import Connection, Database
 from app.orders import policy
 from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, record
 from app.orders.policy import PlaceOutcome
+from app.suppliers import circuits
 from app.suppliers.devices import CHOICE_FIELDS, choices_elsewhere
-from app.suppliers.service import SupplierAccount, keep_exchanges, pause, pause_route, route_facts
+from app.suppliers.service import SupplierAccount, keep_exchanges, route_facts
 from app.worker.alarming import after_placing
+from app.worker.persistence import persistently
 from app.worker.requests import requests_for
 from app.worker.results import with_file
 
@@ -65,11 +67,18 @@ class Sender:
         """Place one call's worth of attempts, all in state sending, and record how each ended."""
         with self.connector.http.recording() as exchanges:
             outcomes = await self._place(claims)
-        async with self.db.transaction() as conn:
-            exchange = await keep_exchanges(conn, self.account.id, "place", exchanges)
-            writes = await self._decide(conn, claims, outcomes, exchange)
-            written = await record(conn, writes, lease_by=self.lease_by, actor="worker")
-            await raise_all(conn, after_placing(self.account, outcomes.values()))
+
+        async def write() -> set[int]:
+            async with self.db.transaction() as conn:
+                exchange = await keep_exchanges(conn, self.account.id, "place", exchanges)
+                writes = await self._decide(conn, claims, outcomes, exchange)
+                written = await record(conn, writes, lease_by=self.lease_by, actor="worker")
+                alarms = after_placing(self.account, outcomes.values())
+                alarms += await self._circuits(conn, claims, outcomes)
+                await raise_all(conn, alarms)
+                return written
+
+        written = await persistently(write)
         for claim in claims:
             outcome = outcomes[claim.attempt_id]
             log.info(
@@ -88,24 +97,53 @@ class Sender:
         outcomes: Mapping[int, PlaceOutcome],
         exchange: int | None,
     ) -> list[Write]:
-        for claim in claims:
-            wanted = policy.pause_after(outcomes[claim.attempt_id])
-            if wanted is None:
-                continue
-            if wanted.target == "supplier":
-                await pause(conn, self.account.id, seconds=wanted.seconds, reason=wanted.reason)
-            else:
-                await pause_route(conn, claim.route_id, seconds=wanted.seconds, reason=wanted.reason)
+        await self._pause(conn, claims, outcomes)
         undecided = [claim for claim in claims if policy.needs_route(outcomes[claim.attempt_id])]
         routes = await route_facts(conn, {(claim.service_id, claim.currency) for claim in undecided})
         writes = []
         for claim in claims:
             outcome = outcomes[claim.attempt_id]
             known = routes.get((claim.service_id, claim.currency), ())
-            write = policy.after_place(claim, outcome, known, place_exchange=exchange)
+            write = policy.after_place(
+                claim, outcome, known, place_exchange=exchange, can_force=self.connector.can_force
+            )
             report = outcome.report if isinstance(outcome, Placed) else None
             writes.append(await with_file(conn, write, report))
         return writes
+
+    async def _pause(
+        self, conn: Connection, claims: Sequence[ClaimedAttempt], outcomes: Mapping[int, PlaceOutcome]
+    ) -> None:
+        """Open the circuits that the outcomes call for, before routes are chosen: the next order avoids them."""
+        for claim in claims:
+            wanted = policy.pause_after(outcomes[claim.attempt_id])
+            if wanted is None:
+                continue
+            if wanted.target == "supplier":
+                await circuits.open_supplier(conn, self.account.id, seconds=wanted.seconds, reason=wanted.reason)
+            else:
+                await circuits.open_remote_service(
+                    conn, claim.remote_service_id, seconds=wanted.seconds, reason=wanted.reason
+                )
+
+    async def _circuits(
+        self, conn: Connection, claims: Sequence[ClaimedAttempt], outcomes: Mapping[int, PlaceOutcome]
+    ) -> list[Alarming]:
+        """Count doubts, and close what an answer closes; return the alarms.
+
+        After the attempts were written: an attempt's lock is taken before its supplier's by all.
+        """
+        unclear = {c.remote_service_id for c in claims if isinstance(outcomes[c.attempt_id], Unclear)}
+        if unclear:
+            reason = "nobody knows how the last calls ended"
+            if await circuits.doubt(conn, self.account.id, unclear, reason=reason):
+                text = f"{self.account.name} is left alone for a while: {reason}."
+                return [Alarming(AlarmKind.SUPPLIER_DOWN, about_supplier(self.account.id), text)]
+            return []
+        works = {c.remote_service_id for c in claims if policy.shows_it_works(outcomes[c.attempt_id])}
+        if works and any(claim.shaky for claim in claims):
+            await circuits.answered(conn, self.account.id, works)
+        return []
 
     async def _place(self, claims: Sequence[ClaimedAttempt]) -> dict[int, PlaceOutcome]:
         """Make the one call; every claim has an outcome, and doubt is ``Unclear``."""

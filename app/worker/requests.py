@@ -38,4 +38,5 @@ def request_for(claim: ClaimedAttempt, files: Mapping[int, File]) -> PlaceReques
         fields={**fields, **claim.fixed},
         file=files.get(claim.file_id) if claim.file_id is not None else None,
         sent_at=claim.sent_at,
+        force=claim.forced,
     )

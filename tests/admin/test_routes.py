@@ -78,7 +78,7 @@ async def test_routes_are_changed_paused_and_resumed(owner: httpx2.AsyncClient, 
     assert (changed["priority"], changed["state"]) == (7, "active")
     assert (await ok(owner.patch(path, json={"state": "paused"})))["blocked"] == "the route is paused"
     async with db.transaction() as conn:
-        await conn.execute("UPDATE routes SET paused_until = now() + interval '1 hour', pause_reason = 'off'")
+        await conn.execute("UPDATE remote_services SET paused_until = now() + interval '1 hour', pause_reason = 'off'")
     assert (await ok(owner.patch(path, json={"state": "active"})))["blocked"] is None
     await refused(owner.patch(path, json={"priority": -1}), 422, "invalid", "priority")
     await refused(owner.patch(path, json={"priority": 2**40}), 422, "invalid", "priority")

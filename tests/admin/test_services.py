@@ -30,7 +30,7 @@ async def test_a_service_has_what_was_asked_for(owner: httpx2.AsyncClient, db: D
         max_quantity=50,
         time="1 hour",
         info="<b>bold</b>",
-        allows_duplicates=True,
+        rules={"duplicates": "allow"},
         currency="EUR",
         position=3,
     )

@@ -220,7 +220,7 @@ async def test_server_orders_without_a_device_may_be_bought_twice(panel: Panel) 
 
 
 async def test_services_may_allow_repeats(panel: Panel) -> None:
-    service = await make_routed(panel, name="Again", allows_duplicates=True)
+    service = await make_routed(panel, name="Again", duplicates="allow")
     for _ in range(2):
         await panel.place(service, IMEIS[0])
     assert len(await panel.orders()) == 2

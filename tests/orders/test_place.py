@@ -101,7 +101,7 @@ async def test_a_second_open_order_for_a_device_is_a_duplicate(db: Database, sea
 async def test_services_that_allow_repeats_are_not_guarded(db: Database, sealer: Sealer) -> None:
     shop = await make_shop(db, sealer)
     async with db.transaction() as conn:
-        await conn.execute("UPDATE services SET allows_duplicates = true WHERE id = %s", (shop.imei_service,))
+        await conn.execute("UPDATE services SET duplicates = 'allow' WHERE id = %s", (shop.imei_service,))
     same = await wish(db, shop.imei_service, imei(1))
     outcomes = await buy(db, shop, same, same)
     assert [outcome.kind for outcome in outcomes] == ["placed", "placed"]

@@ -32,14 +32,22 @@ CLAIM = ClaimedAttempt(
     refused_routes=[],
     cost=80,
     cost_currency="USD",
+    remote_service_id=20,
+    shaky=False,
+    remote_paused_until=None,
+    forced=False,
+    max_cost=None,
+    cancel_requested=False,
+    may_be_bought=False,
+    next_after_unclear_hours=None,
 )
-POLL = ClaimedPoll(7, 3, 1, 1, 10, "900", 0, 5.0)
+POLL = ClaimedPoll(7, 3, 1, 1, 10, "900", 0, 5.0, False, False, False, 2, 100, "USD")
 
 
 def route(
     number: int, *, cost: int | None = 40, blocked: str | None = None, seconds: float | None = None
 ) -> RouteFacts:
-    return RouteFacts(number, 1, number, cost, "USD", blocked, seconds)
+    return RouteFacts(number, 1, number, cost, "USD", number, blocked, seconds)
 
 
 def decide(outcome: policy.PlaceOutcome, *routes: RouteFacts) -> Write:

@@ -36,7 +36,8 @@ from app.orders.resolution import reject_order, resolve_attempt, reverse_order
 from app.orders.service import place
 from app.orders.wishes import make_wish
 from app.sealing import Sealer
-from app.suppliers.service import pause, pause_route, route_facts
+from app.suppliers.circuits import open_remote_service, open_supplier
+from app.suppliers.service import route_facts
 from tests.factories import Shop, imei, make_remote_service, make_route, make_shop, make_supplier
 
 T = TypeVar("T")
@@ -143,7 +144,7 @@ class Life(RuleBasedStateMachine):
                 await conn.execute("UPDATE attempts SET due_at = now() WHERE state = 'prepared'")
                 if rested:
                     await conn.execute("UPDATE suppliers SET paused_until = NULL")
-                    await conn.execute("UPDATE routes SET paused_until = NULL")
+                    await conn.execute("UPDATE remote_services SET paused_until = NULL")
                 claims = await claim(conn, supplier, lease_by="w", lease_seconds=60, limit=3)
             for one in claims:
                 if one.blocked is None:
@@ -174,9 +175,9 @@ class Life(RuleBasedStateMachine):
             outcome = self._outcome(name)
             paused = policy.pause_after(outcome)
             if paused is not None and paused.target == "supplier":
-                await pause(conn, supplier, seconds=paused.seconds, reason=paused.reason)
+                await open_supplier(conn, supplier, seconds=paused.seconds, reason=paused.reason)
             elif paused is not None:
-                await pause_route(conn, one.route_id, seconds=paused.seconds, reason=paused.reason)
+                await open_remote_service(conn, one.remote_service_id, seconds=paused.seconds, reason=paused.reason)
             routes = await route_facts(conn, [key])
             writes.append(policy.after_place(one, outcome, routes[key]))
         await record(conn, writes, lease_by="w", actor="test")

@@ -35,15 +35,26 @@ def writers(table: str) -> set[str]:
 
 
 def test_only_the_ledger_moves_money() -> None:
-    assert writers("transfers") == {"migrations/sql/0001_ledger.sql"}
-    assert writers("accounts") == {"migrations/sql/0001_ledger.sql", "app/ledger/service.py"}
+    functions = {"migrations/sql/0001_ledger.sql", "migrations/sql/0008_ledger.sql"}
+    assert writers("transfers") == functions
+    assert writers("accounts") == functions | {"app/ledger/service.py"}
     # The service's one write is the credit limit; balances are the functions' alone.
     assert "SET balance" not in (ROOT / "app/ledger/service.py").read_text()
 
 
 def test_only_the_order_functions_change_orders_and_attempts() -> None:
-    assert writers("orders") == {"migrations/sql/0001_orders.sql"}
-    # The second of them lets an order be asked after now, and changes nothing else.
-    assert writers("attempts") == {"migrations/sql/0001_orders.sql", "migrations/sql/0006_asking.sql"}
-    text = (ROOT / "migrations/sql/0001_orders.sql").read_text()
-    assert len(re.findall(r"UPDATE orders\b", text)) == 1
+    old = {"migrations/sql/0001_orders.sql", "migrations/sql/0008_orders.sql"}
+    assert writers("orders") == old
+    # 0006 lets an order be asked after now, and changes nothing else.
+    assert writers("attempts") == old | {"migrations/sql/0006_asking.sql", "migrations/sql/0008_attempts.sql"}
+
+
+async def test_one_function_changes_an_orders_state(db: Database) -> None:
+    async with db.pool.connection() as conn:
+        cursor = await conn.execute("SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+        bodies = {row["proname"]: row["prosrc"] for row in await cursor.fetchall()}
+    update = re.compile(r"UPDATE orders\b.*?(?:WHERE|FROM)", re.DOTALL)
+    movers = {
+        name for name, body in bodies.items() if any(re.search(r"\bstate\s*=", found) for found in update.findall(body))
+    }
+    assert movers == {"move_orders"}
