@@ -51,7 +51,8 @@ class ExchangeRow:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One try over one route; ``cost`` is for all pieces, in micro-units of ``currency``, None before it was sent."""
+    """One try over one route; ``cost`` is for all pieces, in micro-units of ``currency``, the supplier's, None before
+    it was sent."""
 
     id: int
     order_id: int
@@ -123,7 +124,9 @@ FROM orders o JOIN customers c ON c.id = o.customer_id JOIN services s ON s.id =
 """
 _ATTEMPTS = """
 SELECT a.id, a.order_id, a.number, a.state, a.route_id, a.supplier_id, s.name AS supplier, a.remote_service_id,
-       m.name AS remote_service, a.remote_id, a.cost, o.currency, a.refusal, a.text, a.note, a.polls, a.due_at,
+       m.name AS remote_service, a.remote_id, a.cost,
+       COALESCE(a.cost_currency, NULLIF(m.currency, ''), s.currency)::text AS currency,
+       a.refusal, a.text, a.note, a.polls, a.due_at,
        a.created_at, a.sent_at, a.placed_at, a.closed_at, a.place_exchange_id, a.report_exchange_id, o.device
 FROM attempts a JOIN orders o ON o.id = a.order_id JOIN suppliers s ON s.id = a.supplier_id
 JOIN remote_services m ON m.id = a.remote_service_id
@@ -186,9 +189,11 @@ async def read_order(conn: Connection, order_id: int) -> OrderStory:
         (order_id,),
     )
     transfers = await conn.execute(
+        # Kind by kind, because that is how transfers are indexed by order; else all there are would be read.
         "SELECT id, kind, amount, currency, reason, staff_id, created_at FROM transfers"
-        " WHERE order_id = %s ORDER BY id",
-        (order_id,),
+        " WHERE order_id = %(id)s AND kind = 'charge' OR order_id = %(id)s AND kind = 'settle'"
+        " OR order_id = %(id)s AND kind = 'refund' OR order_id = %(id)s AND kind = 'reverse' ORDER BY id",
+        {"id": order_id},
     )
     attempts = await conn.execute(f"{_ATTEMPTS} WHERE a.order_id = %s ORDER BY a.number", (order_id,))
     return OrderStory(

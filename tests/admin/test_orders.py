@@ -48,7 +48,8 @@ async def send(db: Database, shop: Shop, to: AttemptState, **facts: Any) -> int:
     """Claim the one due attempt and record what became of it; return its id."""
     async with db.transaction() as conn:
         [claimed] = await claim(conn, shop.supplier_id, lease_by=WORKER, lease_seconds=60, limit=1)
-        exchange = Exchange(now(), "POST", "http://x/", "key=***", 200, '{"ID": 5}', 12, "")
+    exchange = Exchange(now(), "POST", "http://x/", "key=***", 200, '{"ID": 5}', 12, "")
+    async with db.transaction() as conn:
         kept = await keep_exchanges(conn, shop.supplier_id, "place", [exchange])
         write = Write(claimed.attempt_id, AttemptState.SENDING, to, place_exchange=kept, **facts)
         assert await record(conn, [write], lease_by=WORKER, actor=WORKER) == {claimed.attempt_id}
