@@ -1,7 +1,7 @@
 """The whole life of an order: routing by measure, circuit breakers, duplicate rules, cancel, abandon, the clock.
 
-Revision ID: 0008
-Revises: 0007
+Revision ID: 0009
+Revises: 0008
 """
 
 from pathlib import Path
@@ -9,8 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -26,7 +26,7 @@ def upgrade() -> None:
     _orders()
     cursor = op.get_bind().connection.cursor()
     for name in ("routes", "ledger", "orders", "attempts"):
-        cursor.execute((SQL / f"0008_{name}.sql").read_text())
+        cursor.execute((SQL / f"0009_{name}.sql").read_text())
 
 
 def _add(table: str, *columns: sa.Column[object]) -> None:
