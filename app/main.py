@@ -73,7 +73,11 @@ def build_app(settings: Settings) -> FastAPI:
     )
     app.router.routes.extend(file_routes(db, links))
     app.router.routes.extend(webhook_routes(WebhookDoor(db=db, sealer=sealer, limit=limiter.hit, due=bell.ring)))
-    app.include_router(admin_router(AdminDeps(db=db, sealer=sealer, currency=settings.currency)))
+    app.include_router(
+        admin_router(
+            AdminDeps(db=db, sealer=sealer, currency=settings.currency, four_eyes_above=settings.four_eyes_above)
+        )
+    )
     install_error_handlers(app)
 
     @app.get("/healthz", tags=["health"], summary="Whether this process answers")

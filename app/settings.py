@@ -15,10 +15,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.money import check_currency
+from app.money import check_currency, parse_amount
 from app.sealing import MIN_KEY_LENGTH, Sealer
 
 _POSTGRES_SCHEMES = ("postgres://", "postgresql://", "postgresql+psycopg://")
@@ -51,6 +51,11 @@ class LogFormat(StrEnum):
     AUTO = "auto"
     JSON = "json"
     CONSOLE = "console"
+
+
+def _micro_units(value: object) -> object:
+    """Read an amount as people write it, "500.00"; what is micro-units already (from ``replace``) stays."""
+    return parse_amount(value) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -103,6 +108,11 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error.")
     log_format: LogFormat = Field(LogFormat.AUTO, description="json, console, or auto: console on a terminal.")
     currency: str = Field("USD", description="Currency of new accounts and prices unless a call names another.")
+    four_eyes_above: Annotated[int | None, BeforeValidator(_micro_units)] = Field(
+        None,
+        description="Above this amount of CURRENCY a top-up, adjustment, reversal or credit limit waits until another "
+        "member of staff approves it. Unset: never.",
+    )
     dhru_requests_per_minute: int = Field(
         600, ge=0, description="DHRU calls an API key may make per minute; 0 means no limit."
     )
@@ -172,6 +182,13 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("four_eyes_above")
+    @classmethod
+    def _not_below_zero(cls, value: int | None) -> int | None:
+        if value is not None and value < 0:
+            raise ValueError("an amount of zero or more, such as 500.00")
+        return value
 
     @field_validator("currency")
     @classmethod

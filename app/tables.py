@@ -1,6 +1,7 @@
 """Every table of every noun in one metadata, for the migrations and for tools."""
 
 import app.alarms.tables
+import app.approvals.tables
 import app.catalog.tables
 import app.customers.tables
 import app.ledger.tables

@@ -5,10 +5,12 @@ from fastapi import APIRouter, Depends
 from app.admin import (
     alarm_channels,
     alarms,
+    approvals,
     attempts,
     audit,
     books,
     changes,
+    credit,
     customers,
     devices,
     evidence,
@@ -19,6 +21,7 @@ from app.admin import (
     rates,
     routes,
     services,
+    statements,
     suppliers,
 )
 from app.admin.deps import AdminDeps, bound
@@ -42,6 +45,9 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         rates,
         customers,
         evidence,
+        credit,
+        statements,
+        approvals,
         orders,
         attempts,
         manual,

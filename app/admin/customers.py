@@ -1,16 +1,17 @@
-"""``/customers``: who buys from us, their keys and their credit."""
+"""``/customers``: who buys from us, and their keys; ``credit.py`` has what moves their money."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from app.admin.approvals import WAITS, waiting
 from app.admin.bodies import ExactRoute
-from app.admin.deps import Operator, Parts, Reader, Transaction, Treasurer, require
+from app.admin.deps import Operator, Parts, Reader, Transaction, require
 from app.admin.schemas import (
     DEFAULT_PAGE,
-    MAX_ID,
     Amount,
     Body,
     Currency,
@@ -25,10 +26,11 @@ from app.admin.schemas import (
     RowId,
     Search,
 )
+from app.approvals import asking
 from app.customers import records, service
 from app.customers.records import CustomerRow, KeyRow
 from app.db import Connection
-from app.errors import NotFound
+from app.errors import Invalid, NotFound
 from app.ledger import service as ledger
 from app.money import format_amount
 from app.staff.service import Right
@@ -52,6 +54,7 @@ class CustomerChange(Body):
     name: str = ""
     state: Literal["active", "suspended"] = "active"
     credit_limit: Amount = Field(0, description="Needs the right to money.")
+    reason: str = Field("", max_length=1000, description="Why the credit limit is raised, for who approves it.")
     price_group_id: RowId | None = Field(None, description="null: the list prices.")
 
 
@@ -103,63 +106,13 @@ class KeyOut(BaseModel):
     revoked_at: datetime | None
 
 
-class TopupIn(Body):
-    """Credit to give. The same reference with the same amount is given once, however often it is asked for."""
-
-    amount: Amount
-    reference: str = Field(examples=["bank 2026-11-20 4711"])
-
-
-class TopupOut(BaseModel):
-    """The transfer, and the balance now. ``new`` is false if the reference was there already."""
-
-    transfer_id: int
-    balance: Decimals
-    currency: str
-    new: bool
-
-
-class AdjustmentIn(Body):
-    """A correction: above zero gives, below zero takes."""
-
-    amount: Amount = Field(examples=["-3.50"])
-    reason: str = Field(max_length=1000, examples=["Paid back by bank transfer"])
-
-
-class AdjustmentOut(BaseModel):
-    """The transfer, and the balance now."""
-
-    transfer_id: int
-    balance: Decimals
-    currency: str
-
-
-class TransferOut(BaseModel):
-    """One line of a statement; ``change`` is signed from the customer's side."""
-
-    id: int
-    kind: str
-    change: Decimals
-    currency: str
-    order_id: int | None
-    reference: str | None
-    reason: str | None
-    created_at: datetime
-
-
-class Statement(BaseModel):
-    """Transfers, newest first; ``next_before`` asks for those that follow, and is null at the end."""
-
-    items: list[TransferOut]
-    next_before: int | None
-
-
 @router.post("", status_code=201, summary="Add a customer")
 async def create_customer(body: CustomerIn, staff: Operator, parts: Parts, conn: Transaction) -> CustomerOut:
-    """Create a customer and their account."""
+    """Create a customer and their account. A credit limit that another has to approve is asked for afterwards."""
+    currency = body.currency or parts.currency
     if body.credit_limit:
         require(staff, Right.MONEY)
-    currency = body.currency or parts.currency
+        await asking.refuse_alone(conn, parts.four_eyes, body.credit_limit, currency, field="credit_limit")
     customer_id = await service.create_customer(conn, name=body.name, email=body.email, currency=currency)
     await ledger.open_account(conn, customer_id, currency, body.credit_limit)
     if body.price_group_id is not None:
@@ -182,43 +135,29 @@ async def get_customer(customer_id: PathId, _: Reader, conn: Transaction) -> Cus
     return await _customer(conn, customer_id)
 
 
-@router.patch("/{customer_id}", summary="Change or suspend a customer")
-async def change_customer(customer_id: PathId, body: CustomerChange, staff: Reader, conn: Transaction) -> CustomerOut:
-    """Change what the body names; a suspended customer's keys stop working at once."""
+@router.patch("/{customer_id}", summary="Change or suspend a customer", response_model=CustomerOut, responses=WAITS)
+async def change_customer(
+    customer_id: PathId, body: CustomerChange, staff: Reader, parts: Parts, conn: Transaction
+) -> CustomerOut | JSONResponse:
+    """Change what the body names; a suspended customer's keys stop working at once.
+
+    A credit limit that another has to approve is asked for alone, with nothing else in the body but its reason.
+    """
     named = body.model_fields_set
     if "credit_limit" in named:
         require(staff, Right.MONEY)
-        await ledger.set_credit_limit(conn, customer_id, body.credit_limit)
-    if named - {"credit_limit"} or not named:
-        require(staff, Right.OPERATE)
-        await records.change_customer(conn, customer_id, body.model_dump(include=named - {"credit_limit"}))
-    return await _customer(conn, customer_id)
-
-
-@router.get("/{customer_id}/statement", summary="What moved a customer's balance")
-async def statement(
-    customer_id: PathId,
-    _: Reader,
-    conn: Transaction,
-    before: Annotated[int | None, Query(ge=1, le=MAX_ID, description="The `next_before` of the page before.")] = None,
-    limit: PageSize = DEFAULT_PAGE,
-) -> Statement:
-    """The customer's transfers, newest first."""
-    rows = await ledger.statement(conn, customer_id, before=before, limit=limit + 1)
-    items = [
-        TransferOut(
-            id=row.id,
-            kind=row.kind,
-            change=format_amount(row.change),
-            currency=row.currency,
-            order_id=row.order_id,
-            reference=row.reference,
-            reason=row.reason,
-            created_at=row.created_at,
+        asked = await asking.set_credit_limit(
+            conn, parts.four_eyes, customer_id, body.credit_limit, reason=body.reason, staff_id=staff.id
         )
-        for row in rows[:limit]
-    ]
-    return Statement(items=items, next_before=items[-1].id if len(rows) > limit else None)
+        if asked is not None and named - {"credit_limit", "reason"}:
+            raise Invalid("Another has to approve that limit: ask for it alone.", field="credit_limit")
+        if asked is not None:
+            return waiting(asked)
+    rest = named - {"credit_limit", "reason"}
+    if rest or "credit_limit" not in named:
+        require(staff, Right.OPERATE)
+        await records.change_customer(conn, customer_id, body.model_dump(include=rest))
+    return await _customer(conn, customer_id)
 
 
 @router.post("/{customer_id}/keys", status_code=201, summary="Make an API key")
@@ -250,32 +189,6 @@ async def revoke_key(customer_id: PathId, key_id: PathId, _: Operator, conn: Tra
         raise NotFound("There is no such key.")
     await service.revoke_key(conn, key_id)
     return Deleted()
-
-
-@router.post(
-    "/{customer_id}/topups",
-    status_code=201,
-    summary="Give a customer credit",
-    responses={200: {"model": TopupOut, "description": "The reference was there already; nothing was given again."}},
-)
-async def topup(
-    customer_id: PathId, body: TopupIn, staff: Treasurer, conn: Transaction, response: Response
-) -> TopupOut:
-    """Credit the customer once per reference; the same reference with another amount is a conflict."""
-    transfer_id, new = await ledger.topup(
-        conn, customer_id, amount=body.amount, reference=body.reference, staff_id=staff.id
-    )
-    account = await ledger.account_of(conn, customer_id)
-    response.status_code = 201 if new else 200
-    return TopupOut(transfer_id=transfer_id, balance=format_amount(account.balance), currency=account.currency, new=new)
-
-
-@router.post("/{customer_id}/adjustments", status_code=201, summary="Correct a customer's balance")
-async def adjust(customer_id: PathId, body: AdjustmentIn, staff: Treasurer, conn: Transaction) -> AdjustmentOut:
-    """Give or take credit with a reason. Each call moves money again: it has no reference."""
-    transfer_id = await ledger.adjust(conn, customer_id, amount=body.amount, reason=body.reason, staff_id=staff.id)
-    account = await ledger.account_of(conn, customer_id)
-    return AdjustmentOut(transfer_id=transfer_id, balance=format_amount(account.balance), currency=account.currency)
 
 
 async def _customer(conn: Connection, customer_id: int) -> CustomerOut:

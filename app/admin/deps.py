@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.approvals.asking import FourEyes
 from app.db import Connection, Database
 from app.errors import Forbidden, Unauthenticated
 from app.sealing import Sealer
@@ -20,11 +21,20 @@ from app.staff.service import Right, StaffIdentity, authenticate
 
 @dataclass(frozen=True, slots=True)
 class AdminDeps:
-    """What the staff API is built from; ``currency`` is that of accounts and prices unless a call names another."""
+    """What the staff API is built from; ``currency`` is that of accounts and prices unless a call names another.
+
+    ``four_eyes_above`` is the amount of it, in micro-units, above which two people move money; None: never.
+    """
 
     db: Database
     sealer: Sealer
     currency: str
+    four_eyes_above: int | None = None
+
+    @property
+    def four_eyes(self) -> FourEyes:
+        """The rule that tells which acts with money another has to approve."""
+        return FourEyes(self.four_eyes_above, self.currency)
 
 
 def bound(deps: AdminDeps) -> Callable[[Request], None]:

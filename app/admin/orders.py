@@ -4,17 +4,20 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from app.admin.approvals import WAITS, waiting
 from app.admin.attempts import AttemptOut, attempt_out
 from app.admin.bodies import ExactRoute
-from app.admin.deps import Operator, Reader, Transaction, Treasurer
+from app.admin.deps import Operator, Parts, Reader, Transaction, Treasurer
 from app.admin.schemas import DEFAULT_PAGE, MAX_ID, Body, Cursor, Decimals, Page, PageSize, PathId, Row, Search
+from app.approvals import asking
 from app.db import Connection
 from app.money import format_amount
 from app.orders import reading
 from app.orders.reading import OrderRow
-from app.orders.resolution import reject_order, reverse_order
+from app.orders.resolution import reject_order
 
 router = APIRouter(prefix="/orders", tags=["orders"], route_class=ExactRoute)
 
@@ -111,11 +114,18 @@ async def reject(order_id: PathId, body: Reason, staff: Operator, conn: Transact
     return await _story(conn, order_id)
 
 
-@router.post("/{order_id}/reverse", summary="Reject a completed order and give the money back")
-async def reverse(order_id: PathId, body: Reason, staff: Treasurer, conn: Transaction) -> OrderStoryOut:
+@router.post(
+    "/{order_id}/reverse",
+    summary="Reject a completed order and give the money back",
+    response_model=OrderStoryOut,
+    responses=WAITS,
+)
+async def reverse(
+    order_id: PathId, body: Reason, staff: Treasurer, parts: Parts, conn: Transaction
+) -> OrderStoryOut | JSONResponse:
     """Take a completed order back, once, at our own cost."""
-    await reverse_order(conn, order_id, reason=body.reason, staff_id=staff.id)
-    return await _story(conn, order_id)
+    asked = await asking.reverse(conn, parts.four_eyes, order_id, reason=body.reason, staff_id=staff.id)
+    return await _story(conn, order_id) if asked is None else waiting(asked)
 
 
 async def _story(conn: Connection, order_id: int) -> OrderStoryOut:

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
+from app.approvals import asking
+from app.approvals.asking import FourEyes, Moved
 from app.cli.output import Amount, Limit, table
 from app.cli.session import Session, with_database
 from app.customers.records import CustomerRow, find_customer, get_customer, list_customers
 from app.customers.service import NewKey, create_customer, create_key
 from app.ledger.service import account_of, open_account
-from app.ledger.service import topup as give_credit
 from app.money import format_amount, parse_amount
 
 commands = typer.Typer(help="Who buys from us: customers, their keys and their credit.", no_args_is_help=True)
@@ -34,6 +35,7 @@ def create(
     async def work(session: Session) -> CustomerRow:
         chosen = currency or session.settings.currency
         async with session.db.transaction() as conn:
+            await asking.refuse_alone(conn, _eyes(session), credit_limit, chosen, field="credit_limit")
             customer_id = await create_customer(conn, name=name, email=email, currency=chosen)
             await open_account(conn, customer_id, chosen, credit_limit)
             return await get_customer(conn, customer_id)
@@ -82,7 +84,7 @@ def topup(
     amount: Amount,
     reference: Annotated[str, typer.Argument(help="Which payment this is; it is credited once, however often given.")],
 ) -> None:
-    """Give a customer credit, once per reference.
+    """Give a customer credit, once per reference. Above FOUR_EYES_ABOVE it refuses: the staff API can ask another.
 
     Example: trunkline customer topup mobile-fix 250.00 "bank 2026-11-20 4711"
     """
@@ -90,9 +92,12 @@ def topup(
     async def work(session: Session) -> tuple[bool, str]:
         async with session.db.transaction() as conn:
             found = await find_customer(conn, customer)
-            _, new = await give_credit(conn, found.id, amount=amount, reference=reference, staff_id=None)
+            # Without a member of staff to ask in the name of, this moves money or refuses; nothing waits.
+            moved = await asking.topup(
+                conn, _eyes(session), found.id, amount=amount, reference=reference, staff_id=None
+            )
             account = await account_of(conn, found.id)
-            return new, f"{format_amount(account.balance)} {account.currency}"
+            return isinstance(moved, Moved) and moved.new, f"{format_amount(account.balance)} {account.currency}"
 
     new, balance = with_database(work)
     print(f"{'Credited.' if new else 'This reference was credited before; nothing changed.'} The balance is {balance}.")
@@ -119,3 +124,7 @@ def list_(
     ]  # fmt: skip
     headings = ("ID", "USERNAME", "EMAIL", "STATE", "BALANCE", "LIMIT", "CURRENCY")
     table(headings, rows, "There is no such customer.")
+
+
+def _eyes(session: Session) -> FourEyes:
+    return FourEyes(session.settings.four_eyes_above, session.settings.currency)

@@ -75,41 +75,71 @@ async def topup(
     """
     if amount <= 0:
         raise Invalid("An amount is above zero.", field="amount")
-    reference = reference.strip()
-    if not reference or len(reference) > 200 or "\x00" in reference:
-        raise Invalid("A reference has 1 to 200 characters.", field="reference")
+    reference = clean_reference(reference)
     account = await account_of(conn, customer_id)
     cursor = await conn.execute("SELECT ledger_topup(%s, %s, %s, %s) AS id", (account.id, amount, reference, staff_id))
     row = await cursor.fetchone()
     if row is not None and row["id"] is not None:
         return row["id"], True
-    cursor = await conn.execute(
-        "SELECT id, amount FROM transfers WHERE kind = 'topup' AND credit_id = %s AND reference = %s",
-        (account.id, reference),
-    )
-    earlier = await cursor.fetchone()
-    if earlier is None or earlier["amount"] != amount:
-        raise Conflict("This reference was used for another amount.", field="reference")
-    return earlier["id"], False
+    earlier = await given_before(conn, customer_id, kind="topup", amount=amount, reference=reference)
+    if earlier is None:
+        raise NotFound("There is no such customer.")
+    return earlier, False
 
 
-async def adjust(conn: Connection, customer_id: int, *, amount: int, reason: str, staff_id: int | None) -> int:
-    """Correct a balance up or down with a reason; return the transfer's id.
+async def adjust(
+    conn: Connection, customer_id: int, *, amount: int, reference: str, reason: str, staff_id: int | None
+) -> tuple[int, bool]:
+    """Correct a balance up or down once per ``reference``; return the transfer's id and whether it is new.
 
-    Raises Conflict if the account does not cover what would be taken, Invalid for zero or an empty reason.
+    Raises Conflict if the account does not cover what would be taken or the reference was used for another amount,
+    Invalid for zero, an empty reason or an empty reference.
     """
     if amount == 0:
         raise Invalid("An amount is above or below zero.", field="amount")
-    if not reason.strip():
-        raise Invalid("An adjustment needs a reason.", field="reason")
+    reason, reference = clean_reason(reason, "An adjustment"), clean_reference(reference)
     account = await account_of(conn, customer_id)
     cursor = await conn.execute(
-        "SELECT ledger_adjust(%s, %s, %s, %s) AS id", (account.id, amount, reason.strip(), staff_id)
+        "SELECT ledger_adjust(%s, %s, %s, %s, %s) AS id", (account.id, amount, reference, reason, staff_id)
     )
     row = await cursor.fetchone()
-    if row is None or row["id"] is None:
+    if row is not None and row["id"] is not None:
+        return row["id"], True
+    earlier = await given_before(conn, customer_id, kind="adjust", amount=amount, reference=reference)
+    if earlier is None:
         raise Conflict("The balance and credit limit do not cover that.", field="amount")
+    return earlier, False
+
+
+async def given_before(conn: Connection, customer_id: int, *, kind: str, amount: int, reference: str) -> int | None:
+    """Return the transfer that this reference made, None if it made none; Conflict if it was for another amount."""
+    cursor = await conn.execute(
+        "SELECT l.id, l.change FROM account_lines l JOIN accounts a ON a.id = l.account_id"
+        " WHERE a.customer_id = %s AND l.kind = %s AND l.reference = %s",
+        (customer_id, kind, reference),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    if row["change"] != amount:
+        raise Conflict("This reference was used for another amount.", field="reference")
     return int(row["id"])
+
+
+def clean_reference(reference: str) -> str:
+    """Return a reference without blanks around it; Invalid unless it has 1 to 200 characters."""
+    reference = reference.strip()
+    if not reference or len(reference) > 200 or "\x00" in reference:
+        raise Invalid("A reference has 1 to 200 characters.", field="reference")
+    return reference
+
+
+def clean_reason(reason: str, what: str) -> str:
+    """Return a reason without blanks around it; Invalid, saying that ``what`` needs one, if nothing is left."""
+    reason = reason.strip()
+    if not reason or "\x00" in reason:
+        raise Invalid(f"{what} needs a reason.", field="reason")
+    return reason
 
 
 async def statement(

@@ -65,7 +65,7 @@ class Transfer(Base):
     refund     escrow -> customer      the order was rejected, or the part of it that was not delivered
     reverse    sales -> customer       a completed order was rejected by staff
     topup      funding -> customer     ``reference`` makes it happen once
-    adjust     adjustments <-> customer, by staff with a reason
+    adjust     adjustments <-> customer, by staff with a reason; ``reference`` makes it happen once
     """
 
     __tablename__ = "transfers"
@@ -76,13 +76,23 @@ class Transfer(Base):
         CheckConstraint(
             "(kind IN ('charge', 'settle', 'refund', 'reverse')) = (order_id IS NOT NULL)", name="order_kinds"
         ),
-        CheckConstraint("(kind = 'topup') = (reference IS NOT NULL)", name="topup_reference"),
+        CheckConstraint("kind <> 'topup' OR reference IS NOT NULL", name="topup_reference"),
+        CheckConstraint("kind IN ('topup', 'adjust') OR reference IS NULL", name="reference_kinds"),
         CheckConstraint("kind NOT IN ('adjust', 'reverse') OR reason IS NOT NULL", name="reason"),
         Index("uq_transfers_charge", "order_id", unique=True, postgresql_where=text("kind = 'charge'")),
         Index("uq_transfers_settle", "order_id", unique=True, postgresql_where=text("kind = 'settle'")),
         Index("uq_transfers_refund", "order_id", unique=True, postgresql_where=text("kind = 'refund'")),
         Index("uq_transfers_reverse", "order_id", unique=True, postgresql_where=text("kind = 'reverse'")),
         Index("uq_transfers_topup", "credit_id", "reference", unique=True, postgresql_where=text("kind = 'topup'")),
+        # The pair of accounts, whichever way it went: the customer's own and the adjustments of the currency.
+        Index(
+            "uq_transfers_adjust",
+            text("LEAST(debit_id, credit_id)"),
+            text("GREATEST(debit_id, credit_id)"),
+            "reference",
+            unique=True,
+            postgresql_where=text("kind = 'adjust'"),
+        ),
         Index("ix_transfers_debit_id", "debit_id", "id"),
         Index("ix_transfers_credit_id", "credit_id", "id"),
     )
@@ -97,4 +107,5 @@ class Transfer(Base):
     reference: Mapped[str | None]
     reason: Mapped[str | None]
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
-    created_at: Mapped[Created]
+    # Not the time of the transaction's beginning: within an account, later lines have later times.
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -25,7 +25,7 @@ def operations(app: FastAPI) -> list[tuple[str, str]]:
 
 def money(path: str) -> bool:
     """Whether a call moves credit by hand."""
-    return path.endswith(("/topups", "/adjustments", "/reverse", "/deposits"))
+    return path.startswith("approvals/") or path.endswith(("/topups", "/adjustments", "/reverse", "/deposits"))
 
 
 def owners(path: str) -> bool:

@@ -107,19 +107,46 @@ async def test_a_topup_needs_a_reference(owner: httpx2.AsyncClient, path: str) -
 
 async def test_an_adjustment_takes_no_more_than_there_is(owner: httpx2.AsyncClient, path: str) -> None:
     await ok(owner.post(f"{path}/topups", json={"amount": "5", "reference": "bank"}), 201)
-    taken = await ok(owner.post(f"{path}/adjustments", json={"amount": "-3.50", "reason": "Paid back"}), 201)
+    taken = await ok(
+        owner.post(f"{path}/adjustments", json={"amount": "-3.50", "reference": "a", "reason": "Paid back"}), 201
+    )
     assert (taken["balance"], taken["currency"]) == ("1.50", "USD")
     await refused(
-        owner.post(f"{path}/adjustments", json={"amount": "-1.500001", "reason": "More"}), 409, "conflict", "amount"
+        owner.post(f"{path}/adjustments", json={"amount": "-1.500001", "reference": "b", "reason": "More"}),
+        409,
+        "conflict",
+        "amount",
     )
-    await refused(owner.post(f"{path}/adjustments", json={"amount": "1", "reason": " "}), 422, "invalid", "reason")
-    await refused(owner.post(f"{path}/adjustments", json={"amount": "0", "reason": "x"}), 422, "invalid", "amount")
+    for field, wrong in (("reason", " "), ("amount", "0"), ("reference", " "), ("reference", "x" * 201)):
+        body = {"amount": "1", "reference": "c", "reason": "x", field: wrong}
+        await refused(owner.post(f"{path}/adjustments", json=body), 422, "invalid", field)
     assert await balance(owner, path) == "1.50"
+
+
+async def test_a_race_of_one_adjustment_is_one_transfer(owner: httpx2.AsyncClient, path: str) -> None:
+    await ok(owner.post(f"{path}/topups", json={"amount": "10", "reference": "bank"}), 201)
+    for amount, left in (("-3", "7.00"), ("5", "12.00")):
+        body = {"amount": amount, "reference": f"complaint {amount}", "reason": "Agreed"}
+        replies = await asyncio.gather(*(owner.post(f"{path}/adjustments", json=body) for _ in range(20)))
+        assert sorted(reply.status_code for reply in replies) == [200] * 19 + [201]
+        assert len({reply.json()["transfer_id"] for reply in replies}) == 1
+        other = {**body, "amount": f"{amount}.01"}
+        await refused(owner.post(f"{path}/adjustments", json=other), 409, "conflict", "reference")
+        assert await balance(owner, path) == left
+
+
+async def test_many_payments_at_once_wait_for_each_other_and_all_arrive(owner: httpx2.AsyncClient, path: str) -> None:
+    bodies = [{"amount": "1", "reference": f"bank {number}"} for number in range(40)]
+    replies = await asyncio.gather(*(owner.post(f"{path}/topups", json=body) for body in bodies))
+    assert {reply.status_code for reply in replies} == {201}
+    assert await balance(owner, path) == "40.00"
 
 
 async def test_the_credit_limit_holds(owner: httpx2.AsyncClient, path: str) -> None:
     assert (await ok(owner.patch(path, json={"credit_limit": "10"})))["credit_limit"] == "10.00"
-    taken = await ok(owner.post(f"{path}/adjustments", json={"amount": "-8", "reason": "Lent"}), 201)
+    taken = await ok(
+        owner.post(f"{path}/adjustments", json={"amount": "-8", "reference": "lent", "reason": "Lent"}), 201
+    )
     assert taken["balance"] == "-8.00"
     await refused(owner.patch(path, json={"credit_limit": "7.99"}), 409, "conflict", "credit_limit")
     await refused(owner.patch(path, json={"credit_limit": "-1"}), 422, "invalid", "credit_limit")
@@ -148,5 +175,7 @@ async def test_a_statement_is_read_page_by_page(owner: httpx2.AsyncClient, path:
 
 async def test_nobody_is_credited_who_is_not_there(owner: httpx2.AsyncClient, path: str) -> None:
     await refused(owner.post("customers/999/topups", json={"amount": "1", "reference": "x"}), 404, "not_found")
-    await refused(owner.post("customers/999/adjustments", json={"amount": "1", "reason": "x"}), 404, "not_found")
+    await refused(
+        owner.post("customers/999/adjustments", json={"amount": "1", "reference": "x", "reason": "x"}), 404, "not_found"
+    )
     await refused(owner.get("customers/999/statement"), 404, "not_found")

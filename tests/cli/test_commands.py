@@ -220,3 +220,13 @@ def test_help_has_an_example(words: tuple[str, ...]) -> None:
     assert shown.exit_code == 0
     assert "Example:" in shown.stdout
     assert f"trunkline {' '.join(words)}" in " ".join(shown.stdout.split())
+
+
+def test_a_command_gives_no_more_credit_than_one_person_may(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOUR_EYES_ABOVE", "100")
+    ended = run("customer", "create", "Fix It", "a@fix.example", "--credit-limit", "100.01")
+    assert (ended.exit_code, "FOUR_EYES_ABOVE" in ended.stderr) == (1, True)
+    assert run("customer", "create", "Fix It", "a@fix.example", "--credit-limit", "100").exit_code == 0
+    ended = run("customer", "topup", "fix-it", "100.000001", "bank 1")
+    assert (ended.exit_code, "FOUR_EYES_ABOVE" in ended.stderr) == (1, True)
+    assert "The balance is 100.00 USD." in run("customer", "topup", "fix-it", "100", "bank 1").stdout

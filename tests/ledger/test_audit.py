@@ -55,7 +55,7 @@ async def test_a_broken_promise_is_found(db: Database, sealer: Sealer, promise: 
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE transfers SET amount = 1", "DELETE FROM transfers", "TRUNCATE transfers"]
+    "statement", ["UPDATE transfers SET amount = 1", "DELETE FROM transfers", "TRUNCATE transfers CASCADE"]
 )
 async def test_transfers_are_append_only(db: Database, sealer: Sealer, statement: str) -> None:
     await shop_with_orders(db, sealer)
@@ -135,5 +135,5 @@ async def test_credit_ends_at_the_limit_and_not_a_micro_unit_later(db: Database,
         with pytest.raises(Conflict):
             await set_credit_limit(conn, shop.customer_id, 3 * MICRO - 1)
         with pytest.raises(Conflict):
-            await adjust(conn, shop.customer_id, amount=-1, reason="too much", staff_id=None)
+            await adjust(conn, shop.customer_id, amount=-1, reference="x", reason="too much", staff_id=None)
     assert (await prove(db)).ok

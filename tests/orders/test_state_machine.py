@@ -104,13 +104,22 @@ class Life(RuleBasedStateMachine):
             return
         self.put_in += amount if new else 0
 
-    @rule(amount=st.integers(-3 * MICRO, 3 * MICRO).filter(bool))
-    def correct(self, amount: int) -> None:
+    @rule(amount=st.integers(-3 * MICRO, 3 * MICRO).filter(bool), reference=st.integers(0, 5))
+    def correct(self, amount: int, reference: int) -> None:
         try:
-            self.run(lambda conn: adjust(conn, self.shop.customer_id, amount=amount, reason="test", staff_id=None))
+            _, new = self.run(
+                lambda conn: adjust(
+                    conn,
+                    self.shop.customer_id,
+                    amount=amount,
+                    reference=f"complaint {reference}",
+                    reason="test",
+                    staff_id=None,
+                )
+            )
         except Conflict:
             return
-        self.put_in += amount
+        self.put_in += amount if new else 0
 
     @rule(devices=st.lists(st.integers(0, 6), min_size=1, max_size=4))
     def order(self, devices: list[int]) -> None:
