@@ -4,7 +4,7 @@
 cli/          the command ``trunkline``, one file per noun
 main.py       ``build_app(settings)``: the faces, the lifespan, the error handlers
 api/dhru/     the DHRU Fusion door: DHRU's own words live here and in connectors, nowhere else
-api/files.py  signed links to results that are files
+api/files.py  signed links to results that are files; api/metrics.py  what Prometheus reads
 admin/        the staff JSON API, one file per noun
 worker/       dispatch, poll and sweep (the order path), jobs (periodic side jobs)
 migrate.py    brings a database to the newest schema; tables.py  every table in one metadata
@@ -15,7 +15,7 @@ ledger/       accounts and transfers; the one module that moves money
 catalog/      what we sell: groups, services, fields, prices
 customers/    who buys, and their API keys
 staff/        who uses the admin, and their tokens
-alarms/       what a person should look at
+alarms/       what a person should look at, how people are told of it, and the watch over silent workers
 connectors/   one file per supplier protocol
 simulator/    a supplier that really speaks DHRU, for the demo, the tests and the bench
 db.py         engine, pool, naming convention; redis.py  rate limits; embedded/  Postgres from a wheel

@@ -12,9 +12,11 @@ from psycopg_pool import PoolTimeout
 
 from app import logs
 from app.admin import AdminDeps, admin_router, install_error_handlers
+from app.alarms.watch import Watch
 from app.api.dhru.door import Door
 from app.api.dhru.endpoint import dhru_routes
 from app.api.files import FileLinks, file_routes
+from app.api.metrics import MetricsDoor, metrics_routes
 from app.api.webhooks import WebhookDoor, webhook_routes
 from app.catalog.snapshot import CatalogCache
 from app.db import Database
@@ -33,16 +35,23 @@ def build_app(settings: Settings) -> FastAPI:
     limiter = Limiter(settings.redis_url.get_secret_value() if settings.redis_url else None)
     bell = Bell(settings.database_conninfo)
     links = FileLinks(settings.base_url, sealer)
+    watch = Watch(
+        db,
+        sealer,
+        silent_seconds=settings.worker_silent_seconds,
+        overdue_seconds=settings.work_overdue_seconds,
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await db.open()
-        ringing = asyncio.create_task(bell.run())
+        beside = [asyncio.create_task(bell.run()), asyncio.create_task(watch.run())]
         try:
             yield
         finally:
-            ringing.cancel()
-            await asyncio.gather(ringing, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await limiter.aclose()
             await db.close()
 
@@ -73,6 +82,15 @@ def build_app(settings: Settings) -> FastAPI:
     )
     app.router.routes.extend(file_routes(db, links))
     app.router.routes.extend(webhook_routes(WebhookDoor(db=db, sealer=sealer, limit=limiter.hit, due=bell.ring)))
+    app.router.routes.extend(
+        metrics_routes(
+            MetricsDoor(
+                db=db,
+                token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
+                silent_seconds=settings.worker_silent_seconds,
+            )
+        )
+    )
     app.include_router(
         admin_router(
             AdminDeps(db=db, sealer=sealer, currency=settings.currency, four_eyes_above=settings.four_eyes_above)

@@ -131,6 +131,24 @@ class Settings(BaseSettings):
         description="How long a worker holds an order between two signs of life; after that it counts as dead.",
     )
 
+    worker_silent_seconds: int = Field(
+        60, ge=6, le=3600, description="When no worker was seen for this long, staff get an alarm."
+    )
+    work_overdue_seconds: int = Field(
+        120, ge=10, le=86_400, description="When work is due for this long and nobody took it, staff get an alarm."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Bearer token for GET /metrics, 16 characters or more. Unset: only answered on the machine itself.",
+    )
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long_token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _postgres_url(cls, value: SecretStr | None) -> SecretStr | None:

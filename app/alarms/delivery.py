@@ -28,7 +28,7 @@ from app.sealing import Sealer
 LEASE_SECONDS = 3 * SEND_SECONDS
 REMINDERS = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=6), timedelta(hours=24))
 """How long after a message the next reminder is due; the last one goes on."""
-CALM = timedelta(minutes=10)
+CALM = timedelta(minutes=5)
 """A trouble that comes back within this time of the last message about it is told of only after it."""
 CRITICAL_SHARE = 2
 """Critical alarms may use so many times a channel's messages an hour: less grave ones never keep them back."""

@@ -15,6 +15,7 @@ from app.db import Database
 from app.migrate import migrate as migrate_database
 from app.redis import Limiter
 from app.settings import Settings
+from app.worker.heartbeat import beat_for_ever
 from app.worker.jobs.engine import side_jobs
 from app.worker.loop import Worker
 
@@ -92,11 +93,13 @@ async def _work(settings: Settings) -> None:
                     concurrency=4, install_signal_handlers=False, shutdown_graceful_timeout=5, delete_jobs="successful"
                 )
             )
+            beating = asyncio.create_task(beat_for_ever(db, silent_seconds=settings.worker_silent_seconds))
             try:
                 await order_path.run()
             finally:
+                beating.cancel()
                 side.cancel()
-                await asyncio.gather(side, return_exceptions=True)
+                await asyncio.gather(beating, side, return_exceptions=True)
     finally:
         await limiter.aclose()
         await db.close()

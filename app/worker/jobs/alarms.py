@@ -1,4 +1,4 @@
-"""Tells people of alarms, and forgets what was told long ago.
+"""Tells people of alarms, and forgets what was told long ago, and workers that are long gone.
 
 Without this a house of workers alone would be mute; where there are server processes they deliver within seconds.
 """
@@ -6,6 +6,7 @@ Without this a house of workers alone would be mute; where there are server proc
 import structlog
 
 from app.alarms.delivery import deliver, forget_messages
+from app.alarms.silence import forget_workers
 from app.worker.jobs.parts import Jobs
 
 log = structlog.get_logger()
@@ -26,4 +27,5 @@ def register(jobs: Jobs) -> None:
     async def forget_old_messages(timestamp: int) -> None:
         del timestamp
         async with jobs.db.transaction() as conn:
-            log.info("old alarm messages are forgotten", messages=await forget_messages(conn))
+            messages, workers = await forget_messages(conn), await forget_workers(conn)
+        log.info("old alarm messages and workers are forgotten", messages=messages, workers=workers)
