@@ -22,6 +22,7 @@ from app.admin import (
     routes,
     services,
     statements,
+    stuck,
     suppliers,
 )
 from app.admin.deps import AdminDeps, bound
@@ -48,6 +49,7 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         credit,
         statements,
         approvals,
+        stuck,
         orders,
         attempts,
         manual,
