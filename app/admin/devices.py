@@ -9,7 +9,7 @@ from app.admin.bodies import ExactRoute
 from app.admin.deps import Operator, Parts, Reader, Transaction
 from app.admin.problems import SUPPLIER_RESPONSE
 from app.admin.schemas import DEFAULT_PAGE, Cursor, Listing, Page, PageSize, PathId, Row, Search, storable
-from app.admin.suppliers import RemoteServiceOut, remote_out
+from app.admin.suppliers import Believe, RemoteServiceOut, remote_out
 from app.suppliers import devices, records
 from app.suppliers.contact import read_services_for, sync_devices
 
@@ -22,12 +22,13 @@ MAX_READ = 10_000
 
 
 class DevicesOut(BaseModel):
-    """How many of each the supplier has."""
+    """How many of each the supplier has. Left: services or brands whose lists the next readings have to come to."""
 
     brands: int
     devices: int
     networks: int
     meps: int
+    left: int
 
 
 class DeviceOut(Row):
@@ -48,10 +49,16 @@ class NetworkOut(Row):
 
 
 @router.post("/{supplier_id}/devices/sync", summary="Take over a supplier's devices now", responses=SUPPLIER_RESPONSE)
-async def sync(supplier_id: PathId, _: Operator, parts: Parts) -> DevicesOut:
-    """Read brands, devices, networks and MEPs; workers do the same once a day."""
-    found = await sync_devices(parts.db, parts.sealer, supplier_id)
-    return DevicesOut(brands=found.brands, devices=found.devices, networks=found.networks, meps=found.meps)
+async def sync(supplier_id: PathId, _: Operator, parts: Parts, believe: Believe = False) -> DevicesOut:
+    """Read brands, devices, networks and MEPs; workers do the same once a day.
+
+    A supplier that tells its lists service by service is read in several turns; workers go on where this one ended. A
+    list that lacks more than half of what we know takes nothing away, unless `believe=true`; an empty one never does.
+    """
+    found = await sync_devices(parts.db, parts.sealer, supplier_id, believed=believe)
+    return DevicesOut(
+        brands=found.brands, devices=found.devices, networks=found.networks, meps=found.meps, left=found.left
+    )
 
 
 @router.get("/{supplier_id}/devices", summary="The devices a supplier knows")

@@ -82,7 +82,7 @@ async def _work(settings: Settings) -> None:
         lease_seconds=settings.lease_seconds,
         limiter=limiter,
     )
-    jobs = side_jobs(db, sealer, settings)
+    jobs = side_jobs(db, sealer, settings, limiter)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, order_path.stop)

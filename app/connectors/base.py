@@ -7,10 +7,11 @@ request that can buy. An unknown status is ``PENDING`` with a ``note``, never a 
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -196,14 +197,38 @@ class Network:
     name: str
 
 
+class Choice(StrEnum):
+    """What a service may ask customers to choose from a list of the supplier's."""
+
+    DEVICE = "device"
+    NETWORK = "network"
+    MEP = "mep"
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicesOf:
+    """The ids that may be chosen for one remote service, where not everything may; none: there is no list for it."""
+
+    remote_id: str
+    choice: Choice
+    ids: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceCatalog:
-    """The devices and networks a supplier knows; ``meps`` are (id, name)."""
+    """The devices and networks a supplier knows; ``meps`` are (id, name).
+
+    ``choices`` are the lists of single services, of suppliers that have such. A reading that ended before its end says
+    how many parts are ``left`` and names the ``parts`` it has, so that the next one can go on with the others.
+    """
 
     brands: tuple[Brand, ...] = ()
     devices: tuple[Device, ...] = ()
     networks: tuple[Network, ...] = ()
     meps: tuple[tuple[str, str], ...] = ()
+    choices: tuple[ChoicesOf, ...] = ()
+    parts: tuple[str, ...] = ()
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +253,8 @@ class Connector(ABC, Generic[ConfigT]):
     """How many orders one ``place_many`` may carry; 1 means that only ``place`` exists. Ask the instance, as above."""
     can_force: ClassVar[bool] = False
     """Whether they take what they call a duplicate all the same when ``PlaceRequest.force`` says so."""
+    requests_per_minute: ClassVar[int] = 0
+    """How many requests a minute their document allows; it holds until staff say otherwise. 0: it says nothing."""
     paths: ClassVar[Sequence[str]] = ()
     """Where on a site this protocol is found, to look there when a base URL leads nowhere."""
     refusals: ClassVar[Mapping[str, RefusalReason]] = {}
@@ -291,8 +318,15 @@ class Connector(ABC, Generic[ConfigT]):
         """
         raise Unsupported("this supplier calls nobody")
 
-    async def device_catalog(self) -> DeviceCatalog:
-        """Return the devices and networks this supplier asks customers to choose from."""
+    async def device_catalog(
+        self, asking: Mapping[str, Collection[Choice]] = MappingProxyType({}), done: Collection[str] = ()
+    ) -> DeviceCatalog:
+        """Return the devices and networks this supplier asks customers to choose from.
+
+        ``asking`` are the remote services that ask for a choice, by id, the most needed first: where lists are told
+        service by service, no others are asked for. ``done`` are the parts that the readings before this one had.
+        What was read before an error is returned; the error is raised only if that is nothing.
+        """
         raise Unsupported("no device catalogue")
 
     async def services_for(self, device_id: str, network_id: str) -> Sequence[RemoteService]:

@@ -6,14 +6,16 @@ in a module each; which one a supplier speaks is set, or learned from its replie
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
 from app.connectors._amounts import read_amount, read_currency
 from app.connectors._dhru_catalog import FILE_PREFIX, read_catalog, read_file_catalog
+from app.connectors._dhru_devices import DeviceReading
 from app.connectors._dhru_dialects import TITLES, Dialect, dialect_of, recognise
 from app.connectors._dhru_gsmfusion import FOLDER, GsmFusion
 from app.connectors._dhru_hub import PREFIX, server_order, server_services
@@ -35,8 +37,10 @@ from app.connectors._dhru_reply import (
     text_of,
 )
 from app.connectors.base import (
+    Choice,
     Connector,
     ConnectorConfig,
+    DeviceCatalog,
     Placed,
     PlaceRequest,
     RemoteService,
@@ -181,6 +185,20 @@ class DhruConnector(Connector[DhruConfig]):
             # Most servers have no such call and say so in every way there is; the others' services come again with the
             # next reading.
             return ()
+
+    async def device_catalog(
+        self, asking: Mapping[str, Collection[Choice]] = MappingProxyType({}), done: Collection[str] = ()
+    ) -> DeviceCatalog:
+        """Return what ``modellist`` and ``providerlist`` say of the services that ask, and ``meplist`` of all."""
+        if self._fusion:
+            raise Unsupported("GSM Fusion's lists are not documented")
+        own = {name: choices for name, choices in asking.items() if not name.startswith((FILE_PREFIX, PREFIX))}
+        return await DeviceReading(self._read).read(own, done)
+
+    async def _read(self, action: str, parameters: Mapping[str, str]) -> Any:
+        value = await self._call(action, parameters, buys=False)
+        self._raise_error(value)
+        return value
 
     async def place(self, request: PlaceRequest) -> Placed:
         """Order once; an ERROR of theirs is ``Refused`` unless it speaks of a time-out behind them."""

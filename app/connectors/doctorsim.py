@@ -7,8 +7,9 @@ on 350 networks at 500 requests a minute would take 15 hours to read. So staff n
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -21,6 +22,7 @@ from app.connectors._doctorsim_tools import read_tools, suffix
 from app.connectors._reply import Reply, find_json
 from app.connectors.base import (
     Brand,
+    Choice,
     Connector,
     ConnectorConfig,
     Device,
@@ -33,7 +35,7 @@ from app.connectors.base import (
     ReportStatus,
     ServiceType,
 )
-from app.connectors.errors import RefusalReason, Refused, Unclear
+from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear
 from app.money import check_currency
 
 HASH_BUILDERS = "trunkline.doctorsim_hash"
@@ -101,6 +103,8 @@ class DoctorSimConnector(Connector[DoctorSimConfig]):
 
     title = "doctorSIM"
     config_type = DoctorSimConfig
+    requests_per_minute = 500
+    """Of all methods together: "throttle-limited at 500 requests per minute (regardless of the method used …)"."""
     words: ClassVar[Mapping[str, RefusalReason]] = {
         # "WRONG_ACCESS: Wrong Access Credentials."
         "WRONG_ACCESS": RefusalReason.BAD_CREDENTIALS,
@@ -162,18 +166,32 @@ class DoctorSimConnector(Connector[DoctorSimConfig]):
         tools = read_tools(res, device_id, network_id, self.config.currency)
         return tuple({tool.remote_id: tool for tool in tools}.values())
 
-    async def device_catalog(self) -> DeviceCatalog:
-        """Return all brands, devices and networks: three requests and one for each brand; once a day is enough."""
+    async def device_catalog(
+        self, asking: Mapping[str, Collection[Choice]] = MappingProxyType({}), done: Collection[str] = ()
+    ) -> DeviceCatalog:
+        """Return all brands and networks, and the devices of the brands that are not ``done``.
+
+        Three requests and one for each brand, so that 1,300 devices stay far below 500 requests; tools are never asked
+        for. Where the minute's requests are used up by others, it ends, and the next reading goes on.
+        """
+        del asking  # everything there is has to be chosen from
         countries = self._map("countries", self._res(await self._call("GET", "countries")))
         networks = self._map("networks", self._res(await self._call("GET", "networks")))
         brands = self._map("brands", self._res(await self._call("GET", "brands")))
-        devices = []
-        for brand_id in brands:
-            # {brand_id: {device_id: {"name", "img", "desc"}}}
-            listed = self._map("devices", self._res(await self._call("GET", "devices", brand_id)))
-            rows = self._map("devices", listed.get(brand_id, []))
-            devices += [Device(name, brand_id, clean(text_of(folded(row).get("name")))) for name, row in rows.items()]
+        devices: list[Device] = []
+        left = [name for name in brands if name not in done]
+        parts: list[str] = []
+        while left:
+            try:
+                devices += await self._devices_of(left[0])
+            except (NotSent, Refused, Unclear):
+                if not parts:
+                    raise
+                break
+            parts.append(left.pop(0))
         return DeviceCatalog(
+            parts=tuple(parts) if left else (),
+            left=len(left),
             brands=tuple(Brand(name, clean(text_of(folded(row).get("brand")))) for name, row in brands.items()),
             devices=tuple(devices),
             networks=tuple(
@@ -182,6 +200,12 @@ class DoctorSimConnector(Connector[DoctorSimConfig]):
                 for name, network in self._map("networks", listed).items()
             ),
         )
+
+    async def _devices_of(self, brand_id: str) -> Sequence[Device]:
+        """The devices of one brand: ``{brand_id: {device_id: {"name", "img", "desc"}}}``."""
+        listed = self._map("devices", self._res(await self._call("GET", "devices", brand_id)))
+        rows = self._map("devices", listed.get(brand_id, []))
+        return [Device(name, brand_id, clean(text_of(folded(row).get("name")))) for name, row in rows.items()]
 
     async def place(self, request: PlaceRequest) -> Placed:
         """Order once: ``POST create_order/{device}/{network}/{imei and suffix}/{tool}`` -> ``{"id_ticket": "…"}``."""

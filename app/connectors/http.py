@@ -19,7 +19,7 @@ environment are not used (suppliers allow fixed addresses), TLS certificates are
 
 import asyncio
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -76,6 +76,8 @@ class SupplierHttp:
         max_connections: int = 20,
     ) -> None:
         """``secrets`` never appear in transcripts or errors; ``transport`` replaces the network in tests."""
+        self.may_read: Callable[[], Awaitable[bool]] | None = None
+        """Asked before each request that buys nothing; where it says no, that request is ``NotSent``."""
         self._secrets = tuple(secrets)
         self._redact = Redactor(secrets)
         self._connect_seconds = connect_seconds
@@ -134,6 +136,8 @@ class SupplierHttp:
         the application: see the module. 307 and 308 are followed with the same method and body on the same host, a
         GET is redirected within its host; a POST is never turned into a GET.
         """
+        if not buys and self.may_read is not None and not await self.may_read():
+            raise NotSent("the requests that we may make in this minute are used up")
         read = self._read_seconds if read_seconds is None else read_seconds
         client = self._buying if buys else self._reading
         files = {

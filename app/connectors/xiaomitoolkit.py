@@ -11,9 +11,10 @@ A remote id is ``service/sub-service``, or ``service/sub-service/device id`` whe
 """
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, timedelta
+from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
@@ -36,6 +37,7 @@ from app.connectors._xiaomitoolkit_records import (
 )
 from app.connectors.base import (
     Brand,
+    Choice,
     Connector,
     ConnectorConfig,
     Device,
@@ -130,8 +132,11 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
         """Return every sub-service with its price without a device; None where they name one only with a device."""
         return [await self._offer(service, sub_service, None) async for service, sub_service in self._sub_services()]
 
-    async def device_catalog(self) -> DeviceCatalog:
-        """Return the brands and the devices, whose ids ``services_for`` takes."""
+    async def device_catalog(
+        self, asking: Mapping[str, Collection[Choice]] = MappingProxyType({}), done: Collection[str] = ()
+    ) -> DeviceCatalog:
+        """Return the brands and the devices, whose ids ``services_for`` takes; always all of them."""
+        del asking, done
         brands = [Brand(text_of(row.get("id")), _name(row)) async for row in self._rows("/brands")]
         devices = []
         async for row in self._rows("/devices"):

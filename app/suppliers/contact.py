@@ -1,19 +1,21 @@
 """Going to a supplier on the spot, as staff ask for it: read the account, talk with no transaction open, then write."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from app.alarms.service import about_supplier, end_alarms
-from app.connectors.base import Connector
+from app.connectors.base import Connector, DeviceCatalog
 from app.connectors.errors import ConnectorError, Unsupported
 from app.db import Database
 from app.errors import Conflict, TrunklineError
+from app.redis import Limiter
 from app.sealing import Sealer
 from app.suppliers.circuits import REACHED
-from app.suppliers.devices import Counts, check_pair, note_reading, store_devices
+from app.suppliers.device_rounds import begin_reading, end_reading
+from app.suppliers.devices import Counts, check_pair, store_devices
 from app.suppliers.diagnosis import Diagnosis, diagnose
-from app.suppliers.service import connect, get, store_balance
+from app.suppliers.service import SupplierAccount, connect, get, store_balance
 from app.suppliers.sync import SyncResult, apply_on_demand, sync
 
 
@@ -71,23 +73,48 @@ async def sync_supplier(
             raise SupplierFailed(f"The supplier's catalogue cannot be read: {error.text}") from error
 
 
-async def sync_devices(db: Database, sealer: Sealer, supplier_id: int) -> Counts:
-    """Take over a supplier's devices and networks now, and say how many there are.
+async def sync_devices(
+    db: Database, sealer: Sealer, supplier_id: int, *, believed: bool = False, limiter: Limiter | None = None
+) -> Counts:
+    """Take over a supplier's devices and networks now, as far as one reading comes, and say how many there are.
 
-    Raises Conflict for a supplier that has no such catalogue and SupplierFailed for one that cannot be read; our copy
-    then stays as it is.
+    ``believed`` is a person's word that the lists are right about what they lack. With ``limiter`` the reading ends
+    where it would take more than half of the requests that the supplier takes in a minute. Raises Conflict for a
+    supplier that has no such catalogue and SupplierFailed for one that cannot be read; our copy then stays as it is.
     """
+    async with db.pool.connection() as conn:
+        account = await get(conn, supplier_id)
     async with reached(db, sealer, supplier_id) as connector:
-        async with db.pool.connection() as conn:
-            await note_reading(conn, supplier_id)
+        async with db.transaction() as conn:
+            reading = await begin_reading(conn, supplier_id)
+        connector.http.may_read = _half(limiter, account)
         try:
-            catalog = await connector.device_catalog()
+            catalog = await connector.device_catalog(reading.asking, reading.done)
         except Unsupported as error:
+            async with db.transaction() as conn:
+                await end_reading(conn, supplier_id, DeviceCatalog())
             raise Conflict("This supplier has no catalogue of devices.") from error
         except ConnectorError as error:
             raise SupplierFailed(f"The supplier's devices cannot be read: {error.text}") from error
     async with db.transaction() as conn:
-        return await store_devices(conn, supplier_id, catalog)
+        await end_reading(conn, supplier_id, catalog)
+        return await store_devices(
+            conn, supplier_id, catalog, asking=reading.asking, resumed=bool(reading.done), believed=believed
+        )
+
+
+def _half(limiter: Limiter | None, account: SupplierAccount) -> Callable[[], Awaitable[bool]] | None:
+    """Return what counts a request with those of orders; it lets pass half of what a minute has room for."""
+    limit = account.requests_per_minute
+    if limiter is None or limit == 0:
+        return None
+    counting = limiter
+
+    async def may() -> bool:
+        ours = await counting.hit(f"supplier {account.id} devices", max(1, limit // 2))
+        return ours and await counting.hit(f"supplier {account.id}", limit)
+
+    return may
 
 
 async def read_services_for(db: Database, sealer: Sealer, supplier_id: int, device: str, network: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Rows of what suppliers ask customers to choose from: brands, devices, networks and MEPs."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Id
@@ -27,3 +28,18 @@ class DeviceEntry(Base):
     remote_id: Mapped[str]
     parent: Mapped[str]
     name: Mapped[str]
+
+
+class RemoteChoice(Base):
+    """What may be chosen for one remote service: ``ids`` of devices or networks, none if there is no list for it.
+
+    Only suppliers that tell their lists service by service have such rows; elsewhere everything may be chosen.
+    """
+
+    __tablename__ = "remote_choices"
+    __table_args__ = (CheckConstraint("kind IN ('device', 'network')", name="kind"),)
+
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    remote_id: Mapped[str] = mapped_column(primary_key=True)
+    ids: Mapped[list[str]] = mapped_column(ARRAY(Text))

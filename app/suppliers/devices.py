@@ -2,7 +2,7 @@
 
 A field of ours that is named as DHRU names a choice (Mobile or MODELID, Provider or PROVIDERID, MEP) is one, if the
 supplier of the service's first route has such a list: the view ``service_choices`` says which. What is chosen is that
-supplier's own id.
+supplier's own id. Some suppliers have one list for everything they sell, DHRU's one for each of their services.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -44,9 +44,46 @@ WITH input AS (
     WHERE e.supplier_id = %(supplier)s GROUP BY e.kind
 )
 DELETE FROM device_entries e USING kept k
-WHERE e.supplier_id = %(supplier)s AND k.kind = e.kind AND k.kept >= k.known * %(limit)s
+WHERE e.supplier_id = %(supplier)s AND k.kind = e.kind AND k.kept > 0 AND k.kept >= k.known * %(limit)s
   AND NOT EXISTS (SELECT FROM input i WHERE i.kind = e.kind AND i.remote_id = e.remote_id)
+  AND (e.kind = 'mep' OR NOT EXISTS (SELECT FROM remote_choices WHERE supplier_id = %(supplier)s))
 """
+
+# What one reading says of a single service counts only if it keeps enough of what the one before it said.
+_STORE_CHOICES = """
+INSERT INTO remote_choices AS c (supplier_id, remote_id, kind, ids)
+SELECT %(supplier)s, r.remote_id, r.kind, r.ids
+FROM json_to_recordset(%(choices)s::json) AS r(remote_id text, kind text, ids text[])
+ON CONFLICT (supplier_id, kind, remote_id) DO UPDATE SET ids = excluded.ids
+WHERE c.ids <> excluded.ids
+  AND (SELECT count(*) FROM (SELECT unnest(c.ids) INTERSECT SELECT unnest(excluded.ids)) k)
+      >= cardinality(c.ids) * %(limit)s
+  AND (c.ids = '{}' OR excluded.ids <> '{}')
+RETURNING 1
+"""
+
+# A service that asks no more has no list; with the last list that has it, a device or network goes too, and a brand
+# with its last device.
+_FORGET = (
+    "DELETE FROM remote_choices WHERE supplier_id = %(supplier)s AND remote_id <> ALL (%(asking)s::text[])",
+    """
+    WITH live AS MATERIALIZED (
+        SELECT DISTINCT c.kind, i.remote_id FROM remote_choices c CROSS JOIN unnest(c.ids) AS i(remote_id)
+        WHERE c.supplier_id = %(supplier)s
+    )
+    DELETE FROM device_entries e
+    WHERE e.supplier_id = %(supplier)s
+      AND EXISTS (SELECT FROM remote_choices c WHERE c.supplier_id = e.supplier_id AND c.kind = e.kind)
+      AND NOT EXISTS (SELECT FROM live l WHERE l.kind = e.kind AND l.remote_id = e.remote_id)
+    """,
+    """
+    DELETE FROM device_entries b
+    WHERE b.supplier_id = %(supplier)s AND b.kind = 'brand'
+      AND EXISTS (SELECT FROM remote_choices c WHERE c.supplier_id = b.supplier_id AND c.kind = 'device')
+      AND NOT EXISTS (SELECT FROM device_entries e WHERE e.supplier_id = b.supplier_id AND e.kind = 'device'
+                                                   AND e.parent = b.remote_id)
+    """,
+)
 
 _LIST = """
 SELECT e.id, e.kind, e.remote_id, e.parent, COALESCE(b.name, e.parent) AS parent_name, e.name
@@ -58,7 +95,12 @@ LEFT JOIN device_entries b ON e.kind = 'device' AND b.supplier_id = e.supplier_i
 _CHOICES = """
 SELECT e.id, e.kind, e.remote_id, e.parent, COALESCE(b.name, e.parent) AS parent_name, e.name
 FROM service_choices c
-JOIN device_entries e ON e.supplier_id = c.supplier_id AND e.kind = c.kind
+CROSS JOIN LATERAL (
+    SELECT * FROM device_entries a WHERE a.supplier_id = c.supplier_id AND a.kind = c.kind AND c.ids IS NULL
+    UNION ALL
+    SELECT a.* FROM unnest(c.ids) AS i(remote_id)
+    JOIN device_entries a ON a.supplier_id = c.supplier_id AND a.kind = c.kind AND a.remote_id = i.remote_id
+) e
 LEFT JOIN device_entries b ON e.kind = 'device' AND b.supplier_id = e.supplier_id AND b.kind = 'brand'
                           AND b.remote_id = e.parent
 WHERE c.service_id = %s
@@ -80,39 +122,54 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of each a supplier has."""
+    """How many of each a supplier has, and how many parts of its lists the next readings have still to come to."""
 
     brands: int
     devices: int
     networks: int
     meps: int
+    left: int = 0
 
 
-async def store_devices(conn: Connection, supplier_id: int, catalog: DeviceCatalog) -> Counts:
+async def store_devices(
+    conn: Connection,
+    supplier_id: int,
+    catalog: DeviceCatalog,
+    *,
+    asking: Collection[str] = (),
+    resumed: bool = False,
+    believed: bool = False,
+) -> Counts:
     """Take over a device catalogue as just read, written only where it differs; ``conn`` is inside a transaction.
 
-    A kind of which the list lacks more than half takes nothing away: suppliers answer so while they are broken.
+    A kind of which the list lacks more than half takes nothing away: suppliers answer so while they are broken, unless
+    a person says that it is ``believed``. Nor does a list that was not read from beginning to end (``resumed``).
+    ``asking`` are the remote services that still ask for a choice.
     """
     await conn.execute("SELECT 1 FROM suppliers WHERE id = %s FOR NO KEY UPDATE", (supplier_id,))
     rows = orjson.dumps(
         [dict(zip(("kind", "remote_id", "parent", "name"), row, strict=True)) for row in _rows(catalog)]
     )
-    given = {"supplier": supplier_id, "rows": rows.decode(), "limit": SHRINK_LIMIT}
-    written = await conn.execute(_STORE, given)
-    removed = await conn.execute(_REMOVE, given)
-    if written.rowcount or removed.rowcount:
+    given = {
+        "supplier": supplier_id,
+        "rows": rows.decode(),
+        "limit": 0 if believed else SHRINK_LIMIT,
+        "choices": orjson.dumps(_choices(catalog)).decode(),
+        "asking": list(asking),
+    }
+    statements = [_STORE, _STORE_CHOICES]
+    if not catalog.left:
+        statements += [*([] if resumed else [_REMOVE]), *_FORGET]
+    written = [(await conn.execute(statement, given)).rowcount for statement in statements]
+    if any(written):
         # Whether a field is a choice may have changed, and with it the list of services.
         await conn.execute("UPDATE catalog_version SET version = version + 1 WHERE id = 1")
     cursor = await conn.execute(
         "SELECT kind, count(*) AS n FROM device_entries WHERE supplier_id = %s GROUP BY kind", (supplier_id,)
     )
     found = {row["kind"]: row["n"] for row in await cursor.fetchall()}
-    return Counts(*(found.get(kind, 0) for kind in KINDS))
-
-
-async def note_reading(conn: Connection, supplier_id: int) -> None:
-    """Write down that a supplier's device catalogue was asked for, whatever came of it: once a day is enough."""
-    await conn.execute("UPDATE suppliers SET devices_read_at = now() WHERE id = %s", (supplier_id,))
+    brands, devices, networks, meps = (found.get(kind, 0) for kind in KINDS)
+    return Counts(brands, devices, networks, meps, catalog.left)
 
 
 async def list_entries(
@@ -165,7 +222,7 @@ async def unknown_choices(conn: Connection, wanted: Collection[tuple[int, str, s
         "SELECT w.service, w.kind, w.remote_id FROM unnest(%s::bigint[], %s::text[], %s::text[])"
         " AS w(service, kind, remote_id) WHERE NOT EXISTS (SELECT FROM service_choices c"
         " JOIN device_entries e ON e.supplier_id = c.supplier_id AND e.kind = c.kind AND e.remote_id = w.remote_id"
-        " WHERE c.service_id = w.service AND c.kind = w.kind)",
+        " WHERE c.service_id = w.service AND c.kind = w.kind AND COALESCE(w.remote_id = ANY (c.ids), true))",
         (list(services), list(kinds), list(ids)),
     )
     return {(row["service"], row["kind"], row["remote_id"]) for row in await cursor.fetchall()}
@@ -190,6 +247,18 @@ def _rows(catalog: DeviceCatalog) -> Iterator[tuple[str, str, str, str]]:
     )
     for kind, remote_id, parent, name in entries:
         yield kind, _clean(remote_id), _clean(parent), _clean(name)
+
+
+def _choices(catalog: DeviceCatalog) -> list[dict[str, object]]:
+    return [
+        {
+            "remote_id": _clean(one.remote_id),
+            "kind": one.choice.value,
+            # In order, so that a list that only comes in another one has not changed.
+            "ids": sorted({cleaned for name in one.ids if (cleaned := _clean(name))}),
+        }
+        for one in catalog.choices
+    ]
 
 
 def _clean(text: str) -> str:

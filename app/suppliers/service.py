@@ -43,7 +43,8 @@ async def add(
 ) -> int:
     """Add a supplier account and return its id; the config's secrets are sealed.
 
-    Raises Invalid for an unknown kind or a config that the kind does not take, Conflict for a name that is taken.
+    Its requests per minute are those that the kind's document allows. Raises Invalid for an unknown kind or a config
+    that the kind does not take, Conflict for a name that is taken.
     """
     name = name.strip()
     if not name or len(name) > 200:
@@ -52,8 +53,16 @@ async def add(
     try:
         async with conn.transaction():
             cursor = await conn.execute(
-                "INSERT INTO suppliers (name, kind, config, sealed, currency) VALUES (%s, %s, %s, %s, %s) RETURNING id",
-                (name, kind, Jsonb(open_part), sealer.seal(orjson.dumps(secret_part).decode()), currency),
+                "INSERT INTO suppliers (name, kind, config, sealed, currency, requests_per_minute)"
+                " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+                (
+                    name,
+                    kind,
+                    Jsonb(open_part),
+                    sealer.seal(orjson.dumps(secret_part).decode()),
+                    currency,
+                    registry.kinds()[kind].requests_per_minute,
+                ),
             )
             row = await cursor.fetchone()
     except UniqueViolation as error:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.db import Base, Created, Id
@@ -20,6 +20,8 @@ class Supplier(Base):
 
     ``balance_is_proof`` is staff's word that this supplier charges when an order is placed, so that a balance that did
     not move proves that an order is not there. ``panel_url`` is where staff look orders up.
+
+    ``devices_done`` and ``devices_left`` are the parts of its device catalogue that a reading has and has not come to.
     """
 
     __tablename__ = "suppliers"
@@ -61,6 +63,8 @@ class Supplier(Base):
     apply_removed: Mapped[bool] = mapped_column(server_default=text("true"))
     missing_limit: Mapped[int] = mapped_column(Integer, server_default="3")
     devices_read_at: Mapped[datetime | None]
+    devices_done: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    devices_left: Mapped[int] = mapped_column(Integer, server_default="0")
     created_at: Mapped[Created]
 
 

@@ -3,6 +3,7 @@
 import procrastinate
 
 from app.db import Database
+from app.redis import Limiter
 from app.sealing import Sealer
 from app.settings import Settings
 from app.worker.jobs import alarms, readings, tidying
@@ -11,10 +12,13 @@ from app.worker.jobs.parts import Jobs
 NOUNS = (alarms, readings, tidying)
 
 
-def side_jobs(db: Database, sealer: Sealer, settings: Settings) -> procrastinate.App:
-    """Return the side-job engine with its tasks; open it, then ``run_worker_async``."""
+def side_jobs(db: Database, sealer: Sealer, settings: Settings, limiter: Limiter | None = None) -> procrastinate.App:
+    """Return the side-job engine with its tasks; open it, then ``run_worker_async``.
+
+    ``limiter`` is that of the order path, so that what suppliers take in a minute is counted once for all.
+    """
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=db.conninfo, min_size=1, max_size=4))
-    jobs = Jobs(app, db, sealer, settings)
+    jobs = Jobs(app, db, sealer, settings, limiter or Limiter())
     for noun in NOUNS:
         noun.register(jobs)
     return app

@@ -7,18 +7,20 @@ import procrastinate
 from procrastinate.exceptions import AlreadyEnqueued
 
 from app.db import Database
+from app.redis import Limiter
 from app.sealing import Sealer
 from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The engine that the tasks are registered with, and what they work on."""
+    """The engine that the tasks are registered with, and what they work on; ``limiter`` counts with the order path."""
 
     app: procrastinate.App
     db: Database
     sealer: Sealer
     settings: Settings
+    limiter: Limiter
 
 
 async def defer_once(task: Any, lock: str, **arguments: Any) -> None:

@@ -20,9 +20,11 @@ _SYNC_DUE: LiteralString = (
 _BALANCE_DUE: LiteralString = (
     "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(balance_at, '-infinity') < now() - %s"
 )
-# A supplier without such a catalogue is asked once a day too: its connector may have learnt it with a new version.
+# A supplier without such a catalogue is asked once a day too: its connector may have learnt it with a new version, or
+# the supplier offers one. A round that is not at its end goes on within minutes.
 _DEVICES_DUE: LiteralString = (
-    "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(devices_read_at, '-infinity') < now() - %s"
+    "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(devices_read_at, '-infinity')"
+    " < now() - CASE WHEN devices_left > 0 THEN interval '2 minutes' ELSE %s END"
 )
 DEVICES_MINUTES = 24 * 60
 
@@ -56,13 +58,15 @@ def register(jobs: Jobs) -> None:
     @app.task(name="read_devices")
     async def read_devices(supplier_id: int) -> None:
         try:
-            found = await sync_devices(db, sealer, supplier_id)
+            found = await sync_devices(db, sealer, supplier_id, limiter=jobs.limiter)
         except Conflict:
             return
         except TrunklineError as error:
             log.warning("devices not read", supplier_id=supplier_id, error=error.message)
             return
-        log.info("devices read", supplier_id=supplier_id, devices=found.devices, networks=found.networks)
+        log.info(
+            "devices read", supplier_id=supplier_id, devices=found.devices, networks=found.networks, left=found.left
+        )
 
     @app.periodic(cron="* * * * *")
     @app.task(name="defer_due_readings", queueing_lock="defer_due_readings", pass_context=False)
