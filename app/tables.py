@@ -7,6 +7,7 @@ import app.customers.tables
 import app.ledger.tables
 import app.orders.tables
 import app.staff.tables
+import app.suppliers.books_tables
 import app.suppliers.device_tables
 import app.suppliers.tables  # noqa: F401  importing the modules fills the metadata
 from app.db import Base

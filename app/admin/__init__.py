@@ -23,6 +23,7 @@ from app.admin import (
     services,
     statements,
     stuck,
+    supplier_days,
     suppliers,
 )
 from app.admin.deps import AdminDeps, bound
@@ -40,6 +41,7 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         devices,
         changes,
         books,
+        supplier_days,
         services,
         routes,
         prices,

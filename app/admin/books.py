@@ -1,13 +1,14 @@
 """``/suppliers/{id}/books`` and ``/deposits``: what a supplier should hold by our own books."""
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Reader, Transaction, Treasurer
 from app.admin.schemas import Amount, Body, Decimals, PathId
 from app.money import format_amount
 from app.suppliers import books
+from app.suppliers.books_days import close_again
 
 router = APIRouter(prefix="/suppliers", tags=["suppliers"], route_class=ExactRoute)
 
@@ -18,6 +19,7 @@ class DepositIn(Body):
     amount: Amount
     reference: str = Field(max_length=200, examples=["transfer 2026-11-20"], description="Makes it count once.")
     note: str = Field("", max_length=500)
+    at: AwareDatetime | None = Field(None, description="When it arrived; now, if not given. Its day is closed again.")
 
 
 class DepositOut(BaseModel):
@@ -63,9 +65,17 @@ async def add_deposit(
 ) -> DepositOut:
     """Write down money that was paid in at the supplier, once per reference."""
     deposit_id, new = await books.add_deposit(
-        conn, supplier_id, amount=body.amount, reference=body.reference, note=body.note, staff_id=staff.id
+        conn,
+        supplier_id,
+        amount=body.amount,
+        reference=body.reference,
+        note=body.note,
+        staff_id=staff.id,
+        at=body.at,
     )
     if not new:
         response.status_code = 200
+    elif body.at is not None:
+        await close_again(conn, supplier_id, body.at)
     found = await books.books_of(conn, supplier_id)
     return DepositOut(id=deposit_id, new=new, balance=format_amount(found.balance), currency=found.currency)

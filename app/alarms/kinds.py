@@ -33,6 +33,10 @@ class AlarmKind(StrEnum):
     """A supplier does not accept our key."""
     LOW_BALANCE = "low_balance"
     """Our account at a supplier is used up, or nearly."""
+    LOW_RUNWAY = "low_runway"
+    """Our account at a supplier lasts for less than staff want."""
+    BALANCE_CURRENCY = "balance_currency"
+    """A supplier tells our balance in another currency than its account is kept in."""
     UNKNOWN_STATUS = "unknown_status"
     """A supplier said of an order what its connector does not know; nothing was changed by it."""
     UNCLEAR_ORDER = "unclear_order"
@@ -90,6 +94,16 @@ MEANINGS: Mapping[AlarmKind, Meaning] = MappingProxyType(
             Severity.CRITICAL,
             "Our credit at a supplier is used up or nearly",
             "Pay in at the supplier, then set it active; until then its orders wait or take their next route.",
+        ),
+        AlarmKind.LOW_RUNWAY: Meaning(
+            Severity.WARNING,
+            "Our credit at a supplier will be used up soon",
+            "Pay in at the supplier; its orders wait or take their next route once the credit is gone.",
+        ),
+        AlarmKind.BALANCE_CURRENCY: Meaning(
+            Severity.CRITICAL,
+            "A supplier tells our balance in another currency",
+            "Ask the supplier whether the account's currency changed, and set the supplier's currency here if it did.",
         ),
         AlarmKind.UNKNOWN_STATUS: Meaning(
             Severity.NOTICE,

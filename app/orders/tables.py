@@ -55,6 +55,7 @@ class Order(Base):
         # What lets a file of no order be found and removed without reading all orders.
         Index("ix_orders_file_id", "file_id", postgresql_where=text("file_id IS NOT NULL")),
         Index("ix_orders_result_file_id", "result_file_id", postgresql_where=text("result_file_id IS NOT NULL")),
+        Index("ix_orders_in_part", "closed_at", postgresql_where=text("delivered IS NOT NULL")),
         Index("ix_orders_open", "id", postgresql_where=text("state IN ('accepted', 'in_progress')")),
         Index(
             "ix_orders_late",
@@ -143,6 +144,9 @@ class Attempt(Base):
         Index("ix_attempts_unclear", "supplier_id", "due_at", postgresql_where=text("state = 'unclear'")),
         # Rows lie in the order of their making, so this little tells where the last days begin.
         Index("ix_attempts_created_at", "created_at", postgresql_using="brin"),
+        # What the books of a supplier are made of: those of a day, found without a look at all the others.
+        Index("ix_attempts_sent_at", "sent_at", postgresql_using="brin"),
+        Index("ix_attempts_failed", "supplier_id", "closed_at", postgresql_where=text("state = 'failed'")),
         {"postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 

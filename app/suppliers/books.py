@@ -2,9 +2,14 @@
 for."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from app.clock import now
 from app.db import Connection
 from app.errors import Invalid, NotFound
+
+LATEST_DEPOSIT = timedelta(days=90)
+"""A deposit may be written down so long after it arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +24,32 @@ class Books:
 
 
 async def add_deposit(
-    conn: Connection, supplier_id: int, *, amount: int, reference: str, note: str, staff_id: int | None
+    conn: Connection,
+    supplier_id: int,
+    *,
+    amount: int,
+    reference: str,
+    note: str,
+    staff_id: int | None,
+    at: datetime | None = None,
 ) -> tuple[int, bool]:
-    """Write down a deposit once per reference; return its id and whether it is new. Invalid for zero."""
+    """Write down a deposit once per reference; return its id and whether it is new.
+
+    It is in the currency of the account; ``at`` is when it arrived, now if not given. Invalid for zero, a time to come
+    or one too long past.
+    """
     if amount == 0:
         raise Invalid("A deposit is above or below zero.", field="amount")
+    if at is not None and not now() - LATEST_DEPOSIT <= at <= now() + timedelta(minutes=1):
+        raise Invalid(f"A deposit arrived in the last {LATEST_DEPOSIT.days} days.", field="at")
     reference = reference.strip()
     if not reference:
         raise Invalid("A deposit needs a reference.", field="reference")
     cursor = await conn.execute(
-        "INSERT INTO supplier_deposits (supplier_id, amount, reference, note, staff_id)"
-        " SELECT id, %s, %s, %s, %s FROM suppliers WHERE id = %s"
+        "INSERT INTO supplier_deposits (supplier_id, amount, currency, reference, note, staff_id, at)"
+        " SELECT id, %s, currency, %s, %s, %s, COALESCE(%s, now()) FROM suppliers WHERE id = %s"
         " ON CONFLICT (supplier_id, reference) DO NOTHING RETURNING id",
-        (amount, reference, note, staff_id, supplier_id),
+        (amount, reference, note, staff_id, at, supplier_id),
     )
     row = await cursor.fetchone()
     if row is not None:
@@ -51,15 +69,16 @@ async def books_of(conn: Connection, supplier_id: int) -> Books:
     """Return what our books say of a supplier; NotFound if there is none.
 
     An attempt costs when the supplier has it or delivered; one that failed or was refused costs nothing, and one that
-    is unclear or being sent is in doubt.
+    is unclear, abandoned or being sent is in doubt. What is in another currency than the account is not added to it.
     """
     cursor = await conn.execute(
         "SELECT s.currency,"
-        " (SELECT COALESCE(sum(amount), 0)::bigint FROM supplier_deposits WHERE supplier_id = s.id) AS paid_in,"
+        " (SELECT COALESCE(sum(amount), 0)::bigint FROM supplier_deposits WHERE supplier_id = s.id"
+        "   AND currency = s.currency) AS paid_in,"
         " (SELECT COALESCE(sum(cost), 0)::bigint FROM attempts WHERE supplier_id = s.id"
-        "   AND state IN ('placed', 'done')) AS spent,"
+        "   AND cost_currency = s.currency AND state IN ('placed', 'done')) AS spent,"
         " (SELECT COALESCE(sum(cost), 0)::bigint FROM attempts WHERE supplier_id = s.id"
-        "   AND state IN ('sending', 'unclear')) AS in_doubt"
+        "   AND cost_currency = s.currency AND state IN ('sending', 'unclear', 'abandoned')) AS in_doubt"
         " FROM suppliers s WHERE s.id = %s",
         (supplier_id,),
     )
@@ -67,3 +86,17 @@ async def books_of(conn: Connection, supplier_id: int) -> Books:
     if row is None:
         raise NotFound("There is no such supplier.")
     return Books(**row, balance=row["paid_in"] - row["spent"])
+
+
+async def books_until(conn: Connection, supplier_id: int, moment: datetime, currency: str) -> int:
+    """Return what the account should hold at a moment by what was paid in and bought before, in ``currency``."""
+    cursor = await conn.execute(
+        "SELECT (SELECT COALESCE(sum(amount), 0) FROM supplier_deposits"
+        "  WHERE supplier_id = %(supplier)s AND currency = %(currency)s AND at <= %(moment)s)"
+        " - (SELECT COALESCE(sum(cost), 0) FROM attempts"
+        "  WHERE supplier_id = %(supplier)s AND cost_currency = %(currency)s AND sent_at <= %(moment)s"
+        "    AND (state IN ('placed', 'done') OR (state = 'failed' AND closed_at > %(moment)s))) AS balance",
+        {"supplier": supplier_id, "currency": currency, "moment": moment},
+    )
+    row = await cursor.fetchone()
+    return int(row["balance"]) if row else 0

@@ -11,11 +11,12 @@ from app.db import Database
 from app.errors import Conflict, TrunklineError
 from app.redis import Limiter
 from app.sealing import Sealer
+from app.suppliers.balances import asking_time, store_balance
 from app.suppliers.circuits import REACHED
 from app.suppliers.device_rounds import begin_reading, end_reading
 from app.suppliers.devices import Counts, check_pair, store_devices
 from app.suppliers.diagnosis import Diagnosis, diagnose
-from app.suppliers.service import SupplierAccount, connect, get, store_balance
+from app.suppliers.service import SupplierAccount, connect, get
 from app.suppliers.sync import SyncResult, apply_on_demand, sync
 
 
@@ -50,10 +51,12 @@ async def try_out(db: Database, sealer: Sealer, supplier_id: int) -> Diagnosis:
     One that works ends the alarms about not getting in.
     """
     async with reached(db, sealer, supplier_id) as connector:
+        async with db.pool.connection() as conn:
+            asked_at = await asking_time(conn)
         diagnosis = await diagnose(connector)
     async with db.transaction() as conn:
         if diagnosis.balance is not None:
-            await store_balance(conn, supplier_id, diagnosis.balance)
+            await store_balance(conn, supplier_id, diagnosis.balance, asked_at=asked_at)
         if diagnosis.ok:
             await end_alarms(conn, REACHED, about_supplier(supplier_id))
     return diagnosis

@@ -15,7 +15,6 @@ from app.connectors.base import Connector
 from app.connectors.http import Exchange
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
-from app.money import Money
 from app.sealing import Sealer
 from app.suppliers.circuits import close_supplier
 from app.suppliers.routing import RouteFacts
@@ -299,14 +298,3 @@ async def keep_exchanges(conn: Connection, supplier_id: int, call: str, exchange
 
 def _text(value: str) -> str:
     return value.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-async def store_balance(conn: Connection, supplier_id: int, balance: Money) -> None:
-    """Write down what our account there holds, and in which currency its prices are; every reading is kept."""
-    await conn.execute(
-        "WITH reading AS (INSERT INTO supplier_balances (supplier_id, amount, currency)"
-        "  VALUES (%(id)s, %(amount)s, %(currency)s) RETURNING at)"
-        " UPDATE suppliers SET balance = %(amount)s, currency = %(currency)s, balance_at = reading.at"
-        " FROM reading WHERE id = %(id)s",
-        {"id": supplier_id, "amount": balance.amount, "currency": balance.currency},
-    )

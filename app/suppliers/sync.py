@@ -20,7 +20,7 @@ from app.connectors.errors import Unclear
 from app.db import Connection, Database
 from app.money import MAX_AMOUNT
 from app.suppliers import changes_found
-from app.suppliers.service import store_balance
+from app.suppliers.balances import asking_time, store_balance
 
 SHRINK_LIMIT = 0.5
 """A list that keeps less than this share of what we know is not believed about the rest."""
@@ -57,14 +57,17 @@ async def sync(
     Raises the connector's words if the supplier cannot be read; then our copy stays as it is. A balance that is told in
     no readable form keeps nobody from reading the catalogue.
     """
+    async with db.pool.connection() as conn:
+        asked_at = await asking_time(conn)
     try:
         balance = await connector.balance()
     except Unclear:
         balance = None
-    services = await connector.catalog()
     if balance is not None:
+        # Before the catalogue, which may take minutes: the less time a reading spans, the more it proves.
         async with db.transaction() as conn:
-            await store_balance(conn, supplier_id, balance)
+            await store_balance(conn, supplier_id, balance, asked_at=asked_at)
+    services = await connector.catalog()
     async with db.transaction() as conn:
         return await apply_catalog(conn, supplier_id, services, believed=believed, staff_id=staff_id)
 

@@ -33,6 +33,9 @@ class Supplier(Base):
         CheckConstraint("price_up_percent BETWEEN 0 AND 1000", name="price_up_percent"),
         CheckConstraint("price_down_percent BETWEEN 0 AND 100", name="price_down_percent"),
         CheckConstraint("missing_limit BETWEEN 1 AND 1000", name="missing_limit"),
+        CheckConstraint("books_tolerance >= 0", name="books_tolerance"),
+        CheckConstraint("low_balance >= 0", name="low_balance"),
+        CheckConstraint("runway_days BETWEEN 0 AND 365", name="runway_days"),
     )
 
     id: Mapped[Id]
@@ -54,6 +57,9 @@ class Supplier(Base):
     requests_per_minute: Mapped[int] = mapped_column(Integer, server_default="0")
     balance: Mapped[int | None]
     balance_at: Mapped[datetime | None]
+    books_tolerance: Mapped[int] = mapped_column(server_default="0")
+    low_balance: Mapped[int | None]
+    runway_days: Mapped[int] = mapped_column(Integer, server_default="3")
     synced_at: Mapped[datetime | None]
     price_up_percent: Mapped[int | None] = mapped_column(Integer, server_default="20")
     price_down_percent: Mapped[int | None] = mapped_column(Integer, server_default="50")
@@ -179,22 +185,6 @@ class Route(Base):
     remote_service: Mapped[RemoteService] = relationship(lazy="raise")
 
 
-class SupplierBalance(Base):
-    """What a supplier said our account there holds, in micro-units of ``currency``; every reading is kept."""
-
-    __tablename__ = "supplier_balances"
-    __table_args__ = (
-        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
-        Index("ix_supplier_balances_supplier_id", "supplier_id", "at"),
-    )
-
-    id: Mapped[Id]
-    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
-    amount: Mapped[int]
-    currency: Mapped[str] = mapped_column(String(3))
-    at: Mapped[Created]
-
-
 class RemoteMeasure(Base):
     """How a remote service did over the last days: ``answered`` attempts, of which ``delivered``, that share (drawn
     towards 900 of a thousand while there are few), and the seconds from sending to delivery."""
@@ -244,22 +234,3 @@ class Exchange(Base):
     reply: Mapped[str]
     milliseconds: Mapped[int] = mapped_column(Integer)
     error: Mapped[str | None]
-
-
-class SupplierDeposit(Base):
-    """Money paid in at a supplier (below zero: taken out), in micro-units of their currency, once a reference."""
-
-    __tablename__ = "supplier_deposits"
-    __table_args__ = (
-        UniqueConstraint("supplier_id", "reference"),
-        CheckConstraint("amount <> 0", name="amount"),
-        CheckConstraint("reference <> ''", name="reference"),
-    )
-
-    id: Mapped[Id]
-    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
-    amount: Mapped[int]
-    reference: Mapped[str]
-    note: Mapped[str] = mapped_column(server_default="")
-    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
-    at: Mapped[Created]

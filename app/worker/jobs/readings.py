@@ -8,8 +8,8 @@ import structlog
 from app.connectors.errors import ConnectorError
 from app.db import Database
 from app.errors import Conflict, TrunklineError
+from app.suppliers.balances import asking_time, store_balance
 from app.suppliers.contact import reached, sync_devices, sync_supplier
-from app.suppliers.service import store_balance
 from app.worker.jobs.parts import Jobs, defer_once
 
 log = structlog.get_logger()
@@ -17,8 +17,12 @@ log = structlog.get_logger()
 _SYNC_DUE: LiteralString = (
     "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(synced_at, '-infinity') < now() - %s"
 )
+# Where something is in doubt, the balances before and after it are evidence: they are read every other minute.
 _BALANCE_DUE: LiteralString = (
-    "SELECT id FROM suppliers WHERE state = 'active' AND COALESCE(balance_at, '-infinity') < now() - %s"
+    "SELECT id FROM suppliers s WHERE state = 'active' AND COALESCE("
+    " (SELECT max(at) FROM supplier_balances b WHERE b.supplier_id = s.id), '-infinity') < now() - CASE WHEN"
+    " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'unclear')"
+    " THEN interval '2 minutes' ELSE %s END"
 )
 # A supplier without such a catalogue is asked once a day too: its connector may have learnt it with a new version, or
 # the supplier offers one. A round that is not at its end goes on within minutes.
@@ -47,13 +51,15 @@ def register(jobs: Jobs) -> None:
     async def read_balance(supplier_id: int) -> None:
         try:
             async with reached(db, sealer, supplier_id) as connector:
+                async with db.pool.connection() as conn:
+                    asked_at = await asking_time(conn)
                 balance = await connector.balance()
         except (ConnectorError, TrunklineError) as error:
             log.warning("balance not read", supplier_id=supplier_id, error=str(error))
             return
         if balance is not None:
             async with db.transaction() as conn:
-                await store_balance(conn, supplier_id, balance)
+                await store_balance(conn, supplier_id, balance, asked_at=asked_at)
 
     @app.task(name="read_devices")
     async def read_devices(supplier_id: int) -> None:

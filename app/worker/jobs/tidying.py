@@ -3,6 +3,7 @@
 import structlog
 
 from app.orders.files import drop_orphans
+from app.suppliers.balances import prune_readings
 from app.suppliers.changes import forget_changes
 from app.suppliers.webhooks import forget_calls
 from app.worker.jobs.parts import Jobs
@@ -22,8 +23,8 @@ def register(jobs: Jobs) -> None:
         del timestamp
         async with jobs.db.pool.connection() as conn:
             files, calls = await drop_orphans(conn), await forget_calls(conn)
-            changes = await forget_changes(conn)
-        log.info("tidied up", files=files, calls=calls, changes=changes)
+            changes, readings = await forget_changes(conn), await prune_readings(conn)
+        log.info("tidied up", files=files, calls=calls, changes=changes, readings=readings)
 
     @app.periodic(cron="*/5 * * * *")
     @app.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=False)
