@@ -1,7 +1,7 @@
 """What may be chosen for a single service of a supplier, and readings of its lists that go on where the last one ended.
 
-Revision ID: 0011
-Revises: 0010
+Revision ID: 0012
+Revises: 0011
 """
 
 from pathlib import Path
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("devices_done", postgresql.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
     )
     op.add_column("suppliers", sa.Column("devices_left", sa.Integer(), server_default="0", nullable=False))
-    op.get_bind().connection.cursor().execute((SQL / "0011_choices.sql").read_text())
+    op.get_bind().connection.cursor().execute((SQL / "0012_choices.sql").read_text())
 
 
 def downgrade() -> None:
