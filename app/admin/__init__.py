@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from app.admin import (
+    again,
     alarm_channels,
     alarms,
     approvals,
@@ -53,6 +54,7 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         approvals,
         stuck,
         orders,
+        again,
         attempts,
         manual,
         alarms,

@@ -13,13 +13,15 @@ from app.connectors.base import Report
 from app.errors import Invalid
 from app.money import format_amount
 from app.orders import reading
-from app.orders.asking import ask_supplier
+from app.orders.asking import ask_supplier, recheck
 from app.orders.reading import AttemptRow, ExchangeRow
 from app.orders.resolution import resolve_attempt
 
 router = APIRouter(prefix="/attempts", tags=["orders"], route_class=ExactRoute)
 
-AttemptStateName = Literal["prepared", "sending", "placed", "unclear", "done", "failed", "not_sent", "refused"]
+AttemptStateName = Literal[
+    "prepared", "sending", "placed", "unclear", "done", "failed", "not_sent", "refused", "abandoned"
+]
 
 
 class ExchangeOut(BaseModel):
@@ -71,6 +73,12 @@ class AskedOut(BaseModel):
     status: Literal["pending", "done", "failed"]
     text: str
     note: str
+
+
+class RecheckOut(AskedOut):
+    """The supplier's answer, and whether it is another than the one the order was closed with."""
+
+    differs: bool
 
 
 class Resolution(Body):
@@ -137,6 +145,13 @@ async def cancel(attempt_id: PathId, staff: Operator, parts: Parts) -> AskedOut:
 async def hurry(attempt_id: PathId, staff: Operator, parts: Parts) -> AskedOut:
     """Ask for whatever there is now: a result, or that there will be none."""
     return _asked(await ask_supplier(parts.db, parts.sealer, attempt_id, "hurry", staff_id=staff.id))
+
+
+@router.post("/{attempt_id}/recheck", summary="Ask the supplier once more, also after the end")
+async def ask_once_more(attempt_id: PathId, staff: Operator, parts: Parts) -> RecheckOut:
+    """What they say now. Of an attempt that is over nothing changes: reverse the order or send it again."""
+    found = await recheck(parts.db, parts.sealer, attempt_id, staff_id=staff.id)
+    return RecheckOut(**_asked(found.report).model_dump(), differs=found.differs)
 
 
 def _asked(report: Report) -> AskedOut:

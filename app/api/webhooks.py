@@ -26,7 +26,7 @@ from app.alarms.service import AlarmKind, about_supplier, raise_alarm
 from app.connectors.errors import RefusalReason, Refused, Unsupported
 from app.db import Database
 from app.errors import NotFound
-from app.orders.attempts import ask_now
+from app.orders.attempts import ask_now, look_now
 from app.sealing import Sealer
 from app.suppliers.service import SupplierAccount, connect, get
 from app.suppliers.webhooks import take_call
@@ -105,8 +105,12 @@ async def _asked(door: WebhookDoor, supplier_id: int, remote_id: str, body: byte
         return _said(429, "too many calls about this order")
     async with door.db.transaction() as conn:
         known = await ask_now(conn, supplier_id, remote_id)
+        # One that we do not know may be one of which we do not know whether it arrived.
+        looked_for = 0 if known else await look_now(conn, supplier_id)
         # A call about an order that we do not know yet may come again.
         taken = known and await take_call(conn, supplier_id, body)
+    if looked_for:
+        door.due()
     if not known:
         return _said(404, "no such order")
     if not taken:

@@ -80,6 +80,7 @@ class XiaomitoolkitConnector(Connector[XiaomitoolkitConfig]):
     """Buys CPID data from XiaomiToolkit over REST."""
 
     title = "XiaomiToolkit"
+    can_force = True
     config_type = XiaomitoolkitConfig
     codes: ClassVar[Mapping[int, RefusalReason]] = {
         # "Missing or invalid authentication token", after one renewal

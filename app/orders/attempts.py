@@ -281,6 +281,24 @@ async def ask_now(conn: Connection, supplier_id: int, remote_id: str) -> bool:
     return bool(row and row["known"])
 
 
+async def look_now(conn: Connection, supplier_id: int) -> int:
+    """Let the unclear attempts at a supplier be looked for now; return how many there are."""
+    row = await (await conn.execute("SELECT look_now(%s) AS found", (supplier_id,))).fetchone()
+    return int(row["found"]) if row else 0
+
+
+async def note_duplicate(conn: Connection, attempt_id: int, text: str) -> int:
+    """Let other unclear attempts for the same device at the same remote service know that the supplier called this
+    attempt a duplicate: evidence that one of them arrived. They are looked for now; return how many there are."""
+    cursor = await conn.execute(
+        "SELECT note_duplicate(a.supplier_id, a.remote_service_id, o.device, %s) AS found"
+        " FROM attempts a JOIN orders o ON o.id = a.order_id WHERE a.id = %s",
+        (clean(text), attempt_id),
+    )
+    row = await cursor.fetchone()
+    return int(row["found"]) if row else 0
+
+
 async def renew(conn: Connection, attempt_ids: Sequence[int], *, lease_by: str, lease_seconds: float) -> None:
     """Hold these attempts for another ``lease_seconds``; one that was taken from this worker stays taken."""
     if attempt_ids:

@@ -1,11 +1,13 @@
 """What staff decide about orders: an unclear attempt resolved, an open order rejected, a completed one reversed."""
 
-import orjson
+from dataclasses import replace
 
+from app.connectors.errors import RefusalReason
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
 from app.orders import policy
 from app.orders.attempts import ClaimedAttempt, Write, clean, record
+from app.orders.cancelling import request_close
 from app.orders.states import AttemptState, OrderState
 from app.suppliers.service import route_facts
 
@@ -23,16 +25,21 @@ async def resolve_attempt(
     Found: the supplier has it under ``remote_id`` and the poller asks after it. Not found: proof that nothing was
     bought, so the order takes the next route, or is rejected and refunded. Raises NotFound, Conflict if the attempt is
     not unclear or the id is another attempt's, Invalid if found without an id.
+
+    The truth about an attempt that was abandoned puts the supplier's books right, and changes no order.
     """
     row = await (await conn.execute(_UNCLEAR, (attempt_id,))).fetchone()
     if row is None:
         raise NotFound("There is no such attempt.")
     # A worker may hold it now to look for it; a person's word comes first, and the worker's then changes nothing.
     lease_by = row.pop("lease_by")
-    if row.pop("state") != AttemptState.UNCLEAR:
+    state = AttemptState(row.pop("state"))
+    if state not in (AttemptState.UNCLEAR, AttemptState.ABANDONED):
         raise Conflict("Only an unclear attempt can be resolved.")
     actor = f"staff {staff_id}"
-    if not found:
+    if not found and state is AttemptState.ABANDONED:
+        write = Write(attempt_id, state, AttemptState.REFUSED, refusal=RefusalReason.OTHER, text=policy.NOT_TAKEN)
+    elif not found:
         claim = ClaimedAttempt(**row)
         routes = await route_facts(conn, [(claim.service_id, claim.currency)])
         write = policy.not_there(claim, policy.NOT_TAKEN, routes[claim.service_id, claim.currency])
@@ -47,13 +54,9 @@ async def resolve_attempt(
         )
         if await cursor.fetchone():
             raise Conflict("That id is another order's at this supplier.", field="remote_id")
-        write = Write(
-            attempt_id,
-            AttemptState.UNCLEAR,
-            AttemptState.PLACED,
-            remote_id=remote_id,
-            order_to=OrderState.IN_PROGRESS,
-        )
+        write = Write(attempt_id, state, AttemptState.DONE, remote_id=remote_id)
+        if state is AttemptState.UNCLEAR:
+            write = replace(write, new=AttemptState.PLACED, order_to=OrderState.IN_PROGRESS)
     if not await record(conn, [write], lease_by=lease_by, actor=actor):
         raise Conflict("The attempt was changed by somebody else; look again.")
 
@@ -67,24 +70,13 @@ async def reject_order(conn: Connection, order_id: int, *, reason: str, staff_id
     reason = clean(reason.strip())
     if not reason:
         raise Invalid("The customer needs a reason.", field="reason")
-    cursor = await conn.execute("SELECT state FROM orders WHERE id = %s FOR UPDATE", (order_id,))
-    if await cursor.fetchone() is None:
+    outcome = await request_close(conn, order_id, actor=f"staff {staff_id}", reason=reason, wish=False)
+    if outcome == "unknown":
         raise NotFound("There is no such order.")
-    cursor = await conn.execute(
-        "SELECT id, state FROM attempts WHERE order_id = %s AND state IN ('prepared', 'sending', 'placed', 'unclear')"
-        " FOR UPDATE",
-        (order_id,),
-    )
-    live = await cursor.fetchone()
-    if live is not None and live["state"] != AttemptState.PREPARED:
-        raise Conflict("A supplier has this order, or may have it; resolve that first.")
-    rows = orjson.dumps([{"order": order_id, "to": "rejected", "reason": reason}]).decode()
-    cursor = await conn.execute(
-        "SELECT move_orders(%s::json, ARRAY['accepted', 'in_progress'], %s) AS moved", (rows, f"staff {staff_id}")
-    )
-    moved = await cursor.fetchone()
-    if not moved or not moved["moved"]:
+    if outcome == "closed":
         raise Conflict("The order is closed already.")
+    if outcome == "requested":
+        raise Conflict("A supplier has this order, or may have it; resolve that first.")
 
 
 async def reverse_order(conn: Connection, order_id: int, *, reason: str, staff_id: int) -> None:

@@ -11,7 +11,7 @@ from app.connectors.base import Connector, Placed, PlaceRequest
 from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear, Unsupported
 from app.db import Connection, Database
 from app.orders import policy
-from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, record
+from app.orders.attempts import ClaimedAttempt, Postponed, Write, note_duplicate, postpone, record
 from app.orders.policy import PlaceOutcome
 from app.suppliers import circuits
 from app.suppliers.devices import CHOICE_FIELDS, choices_elsewhere
@@ -74,6 +74,7 @@ class Sender:
                 writes = await self._decide(conn, claims, outcomes, exchange)
                 written = await record(conn, writes, lease_by=self.lease_by, actor="worker")
                 alarms = after_placing(self.account, outcomes.values())
+                alarms += await self._duplicates(conn, writes, outcomes)
                 alarms += await self._circuits(conn, claims, outcomes)
                 await raise_all(conn, alarms)
                 return written
@@ -125,6 +126,20 @@ class Sender:
                 await circuits.open_remote_service(
                     conn, claim.remote_service_id, seconds=wanted.seconds, reason=wanted.reason
                 )
+
+    async def _duplicates(
+        self, conn: Connection, writes: Sequence[Write], outcomes: Mapping[int, PlaceOutcome]
+    ) -> list[Alarming]:
+        """Hint at the unclear attempts that a duplicate speaks of; return the alarms for those a person decides."""
+        kind = AlarmKind.DUPLICATE_AT_SUPPLIER
+        for attempt_id, outcome in outcomes.items():
+            if isinstance(outcome, Refused) and outcome.reason is RefusalReason.DUPLICATE:
+                await note_duplicate(conn, attempt_id, f"They have an order for this device: {outcome.text}"[:500])
+        return [
+            Alarming(kind, about_supplier(self.account.id), f"{self.account.name}: {write.hold}")
+            for write in writes
+            if write.hold is not None and write.refusal == RefusalReason.DUPLICATE
+        ]
 
     async def _circuits(
         self, conn: Connection, claims: Sequence[ClaimedAttempt], outcomes: Mapping[int, PlaceOutcome]

@@ -3,7 +3,7 @@
 A supplier's own list may lag behind, so its silence counts as proof only some time after the order was sent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +12,11 @@ import structlog
 from app.clock import now
 from app.connectors.base import Connector, Placed
 from app.connectors.errors import ConnectorError, Unsupported
-from app.db import Database
+from app.db import Connection, Database
 from app.orders import policy
-from app.orders.attempts import ClaimedAttempt, Postponed, postpone, record
+from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, record
 from app.suppliers.service import SupplierAccount, keep_exchanges, route_facts
+from app.worker.persistence import persistently
 from app.worker.requests import requests_for
 
 log = structlog.get_logger()
@@ -53,18 +54,49 @@ class Finder:
                 found, problem = None, Postponed(claim.attempt_id, self._again(claim), f"broke: {type(error).__name__}")
         if problem is None and found is None and not self._long_ago(claim):
             problem = Postponed(claim.attempt_id, self._again(claim), "not there yet")
-        async with self.db.transaction() as conn:
-            if problem is not None:
-                await postpone(conn, [problem], lease_by=self.lease_by)
-                return
-            exchange = await keep_exchanges(conn, self.account.id, "find", exchanges)
-            if found is not None:
-                write = policy.found(claim, found, report_exchange=exchange)
-            else:
-                key = (claim.service_id, claim.currency)
-                write = policy.not_there(claim, policy.NOT_TAKEN, (await route_facts(conn, [key]))[key])
-            await record(conn, [write], lease_by=self.lease_by, actor="worker")
-        log.info("looked for a lost order", attempt_id=claim.attempt_id, order_id=claim.order_id, found=bool(found))
+
+        async def write() -> bool:
+            async with self.db.transaction() as conn:
+                step = await self._step(conn, claim, found, problem)
+                if isinstance(step, Postponed):
+                    await postpone(conn, [step], lease_by=self.lease_by)
+                    return False
+                exchange = await keep_exchanges(conn, self.account.id, "find", exchanges)
+                await record(conn, [replace(step, report_exchange=exchange)], lease_by=self.lease_by, actor="worker")
+                return True
+
+        cleared = await persistently(write)
+        log.info(
+            "looked for a lost order",
+            attempt_id=claim.attempt_id,
+            order_id=claim.order_id,
+            found=bool(found),
+            cleared=cleared,
+        )
+
+    async def _step(
+        self, conn: Connection, claim: ClaimedAttempt, found: Placed | None, problem: Postponed | None
+    ) -> Write | Postponed:
+        """Decide by what was seen, or else by what other evidence there is."""
+        if found is not None:
+            return policy.found(claim, found)
+        key = (claim.service_id, claim.currency)
+        routes = (await route_facts(conn, [key]))[key]
+        if problem is None:
+            return policy.not_there(claim, policy.NOT_TAKEN, routes)
+        if self._patience_left(claim) == 0:
+            without = policy.without_it(claim, routes)
+            if without is not None:
+                return without
+        return replace(problem, due=min(problem.due, self._patience_left(claim) or problem.due))
+
+    @staticmethod
+    def _patience_left(claim: ClaimedAttempt) -> float | None:
+        """Seconds until the route says that the order goes on without this attempt; 0 by now, None if never."""
+        if claim.next_after_unclear_hours is None or claim.sent_at is None:
+            return None
+        age = (now() - claim.sent_at).total_seconds()
+        return max(0.0, claim.next_after_unclear_hours * 3600 - age)
 
     @staticmethod
     def _again(claim: ClaimedAttempt) -> float:

@@ -217,8 +217,9 @@ END $$;
 
 -- Staff send an order that no attempt is alive of over a route, at a cost they agreed to. The attempt's id; NULL if the
 -- order is rejected, one is alive, or the route is not the service's.
-CREATE FUNCTION attempt_again(p_order bigint, p_route bigint, p_max_cost bigint, p_forced boolean, p_actor text)
-RETURNS bigint
+CREATE FUNCTION attempt_again(
+    p_order bigint, p_route bigint, p_max_cost bigint, p_forced boolean, p_actor text, p_reason text
+) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     v_id bigint;
@@ -236,6 +237,8 @@ BEGIN
     RETURNING id INTO v_id;
     IF v_id IS NOT NULL THEN
         PERFORM hold_orders(json_build_array(json_build_object('order', p_order, 'why', NULL)), p_actor);
+        INSERT INTO order_events (order_id, attempt_id, kind, actor, detail)
+        VALUES (p_order, v_id, 'again', p_actor, p_reason);
     END IF;
     RETURN v_id;
 END $$;
@@ -258,6 +261,19 @@ LANGUAGE sql AS $$
         FROM put_off WHERE cancel_asked
     )
     SELECT count(*)::integer FROM put_off
+$$;
+
+-- A supplier called about an order that we do not know: perhaps one of which we do not know whether it arrived. Those are
+-- looked for now. How many there are.
+CREATE FUNCTION look_now(p_supplier bigint) RETURNS integer
+LANGUAGE sql AS $$
+    WITH hinted AS (
+        UPDATE attempts SET due_at = clock_timestamp() WHERE id IN (
+            SELECT id FROM attempts WHERE supplier_id = p_supplier AND state = 'unclear' AND lease_by IS NULL
+            FOR UPDATE SKIP LOCKED)
+        RETURNING 1
+    )
+    SELECT count(*)::integer FROM hinted
 $$;
 
 -- A supplier says that it has an order for this device already: evidence for the unclear attempts there, which are

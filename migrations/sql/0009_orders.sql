@@ -256,10 +256,11 @@ LANGUAGE sql AS $$
     SELECT id, 'held', p_actor, COALESCE(held, 'goes on') FROM held
 $$;
 
--- Somebody wants an order cancelled (p_customer: only if it is theirs). One that provably is with no supplier is rejected
--- and refunded here and now; else the wish is written down, and only a supplier's word fulfils it.
---   unknown | closed | cancelled (refunded) | requested
-CREATE FUNCTION request_cancel(p_order bigint, p_customer bigint, p_actor text, p_reason text) RETURNS text
+-- Somebody wants an order closed unserved (p_customer: only if it is theirs). One that provably is with no supplier is
+-- rejected and refunded here and now; else the wish is written down if p_wish, and only a supplier's word fulfils it.
+--   unknown | closed | cancelled (refunded) | requested (or, without p_wish, not possible)
+CREATE FUNCTION request_cancel(p_order bigint, p_customer bigint, p_actor text, p_reason text, p_wish boolean)
+RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
     v_order orders;
@@ -285,7 +286,7 @@ BEGIN
                             ARRAY['accepted', 'in_progress'], p_actor);
         RETURN 'cancelled';
     END IF;
-    IF v_order.cancel_requested_at IS NULL THEN
+    IF p_wish AND v_order.cancel_requested_at IS NULL THEN
         UPDATE orders SET cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp() WHERE id = p_order;
         INSERT INTO order_events (order_id, kind, actor, detail) VALUES (p_order, 'cancel', p_actor, 'cancel requested');
         -- The poller passes the wish on; one that is being asked after this moment does with its next question.

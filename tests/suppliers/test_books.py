@@ -10,8 +10,8 @@ from app.money import MICRO
 from app.sealing import Sealer
 from app.suppliers.books import add_deposit, books_of
 from tests.factories import imei, make_shop
+from tests.worker.scripted import Scripted, send
 from tests.worker.test_order_path import buy
-from tests.worker.test_settlement import Scripted, send
 
 
 async def test_the_balance_is_what_was_paid_in_less_what_attempts_cost(db: Database, sealer: Sealer) -> None:

@@ -1,104 +1,25 @@
 """What a supplier's word is worth: partial delivery, files, looked-for orders, rates, hours and field maps."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from app.connectors.base import (
-    Connector,
-    ConnectorConfig,
     File,
     Placed,
-    PlaceRequest,
-    RemoteService,
     Report,
     ReportStatus,
 )
 from app.connectors.errors import Unclear
-from app.connectors.http import SupplierHttp
 from app.db import Database
 from app.ledger.rates import set_rate
 from app.ledger.service import account_of
-from app.money import MICRO, Money
-from app.orders.attempts import claim, claim_polls, claim_unclear
+from app.money import MICRO
 from app.orders.files import result_file
 from app.sealing import Sealer
-from app.suppliers.service import SupplierAccount, get
-from app.worker.dispatch import Sender
-from app.worker.find import Finder
-from app.worker.poll import Asker
 from tests.factories import Shop, imei, make_shop
 from tests.orders.test_place import assert_sound
+from tests.worker.scripted import Scripted, ask, look, send
 from tests.worker.test_order_path import buy, rows
-
-
-class Scripted(Connector[ConnectorConfig]):
-    """The outside as this test wants it: a supplier that answers as it was told."""
-
-    title = "Scripted"
-    config_type = ConnectorConfig
-
-    def __init__(
-        self, *, placed: Placed | Unclear | None = None, report: Report | None = None, found: Placed | None = None
-    ):
-        super().__init__(ConnectorConfig(base_url="http://127.0.0.1:9"), SupplierHttp())
-        self.placed, self.report, self.found = placed, report, found
-        self.requests: list[PlaceRequest] = []
-
-    async def balance(self) -> Money | None:
-        return None
-
-    async def catalog(self) -> Sequence[RemoteService]:
-        return []
-
-    async def place(self, request: PlaceRequest) -> Placed:
-        self.requests.append(request)
-        if isinstance(self.placed, Unclear):
-            raise self.placed
-        assert self.placed is not None
-        return self.placed
-
-    async def check(self, remote_ids: Sequence[str]) -> Sequence[Report]:
-        return [replace(self.report, remote_id=remote_ids[0])] if self.report else []
-
-    async def find(self, request: PlaceRequest) -> Placed | None:
-        self.requests.append(request)
-        return self.found
-
-
-async def account(db: Database, shop: Shop) -> SupplierAccount:
-    async with db.pool.connection() as conn:
-        return await get(conn, shop.supplier_id)
-
-
-async def send(db: Database, shop: Shop, connector: Scripted) -> None:
-    async with db.pool.connection() as conn:
-        claims = await claim(conn, shop.supplier_id, lease_by="w", lease_seconds=60, limit=10)
-    sender = Sender(db, await account(db, shop), connector, "w")
-    blocked = [one for one in claims if one.blocked]
-    if blocked:
-        await sender.put_aside(blocked)
-    for one in claims:
-        if not one.blocked:
-            await sender.send([one])
-
-
-async def ask(db: Database, shop: Shop, connector: Scripted) -> None:
-    async with db.transaction() as conn:
-        await conn.execute("UPDATE attempts SET due_at = now() WHERE state = 'placed'")
-        polls = await claim_polls(conn, shop.supplier_id, lease_by="w", lease_seconds=60, limit=10)
-    await Asker(db, await account(db, shop), connector, "w").ask(polls)
-
-
-async def look(db: Database, shop: Shop, connector: Scripted, *, later: str = "1 minute") -> None:
-    async with db.transaction() as conn:
-        await conn.execute(
-            "UPDATE attempts SET due_at = now(), sent_at = now() - %s::interval WHERE state = 'unclear'", (later,)
-        )
-        claims = await claim_unclear(conn, shop.supplier_id, lease_by="w", lease_seconds=60, limit=10)
-    for one in claims:
-        await Finder(db, await account(db, shop), connector, "w").find(one)
 
 
 async def balance(db: Database, shop: Shop) -> int:

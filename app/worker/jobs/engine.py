@@ -6,10 +6,10 @@ from app.db import Database
 from app.redis import Limiter
 from app.sealing import Sealer
 from app.settings import Settings
-from app.worker.jobs import alarms, books, readings, tidying
+from app.worker.jobs import alarms, books, clock, readings, tidying
 from app.worker.jobs.parts import Jobs
 
-NOUNS = (alarms, readings, books, tidying)
+NOUNS = (alarms, books, clock, readings, tidying)
 
 
 def side_jobs(db: Database, sealer: Sealer, settings: Settings, limiter: Limiter | None = None) -> procrastinate.App:
