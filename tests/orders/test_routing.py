@@ -26,7 +26,7 @@ async def add_route(db: Database, sealer: Sealer, shop: Shop, name: str, *, cost
 async def set_rules(db: Database, **rules: object) -> None:
     async with db.transaction() as conn:
         for name, value in rules.items():
-            await conn.execute(f"UPDATE services SET {name} = %s", (value,))  # type: ignore[arg-type]  test's own names
+            await conn.execute(f"UPDATE services SET {name} = %s", (value,))
 
 
 async def taken(db: Database) -> list[tuple[str, str]]:
