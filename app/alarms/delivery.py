@@ -7,6 +7,7 @@ only if the process dies or hangs between sending and writing down, or if the re
 both copies carry the same id then. Nothing here is called by the order path, and no transaction is open during a call.
 """
 
+import asyncio
 import os
 import secrets
 import socket
@@ -101,16 +102,22 @@ async def deliver(db: Database, sealer: Sealer, *, by: str | None = None) -> int
     async with db.pool.connection() as conn:
         await conn.execute(_FORGET)
         await conn.execute(_PLAN, {**_KINDS, "calm": CALM})
-    sent, done = 0, list[int]()
+    claimed = list[Channel]()
     while True:
         async with db.pool.connection() as conn:
+            done = [channel.id for channel in claimed]
             cursor = await conn.execute(_CLAIM, {"by": by, "lease": LEASE_SECONDS, "done": done})
             row = await cursor.fetchone()
             if row is None:
-                return sent
-            channel = await get_channel(conn, row["id"])
-        done.append(channel.id)
-        sent += await _Delivery(db, channel, by).run(sealer)
+                break
+            claimed.append(await get_channel(conn, row["id"]))
+    # Side by side: a channel that hangs keeps no other waiting.
+    runs = [_Delivery(db, channel, by).run(sealer) for channel in claimed]
+    ended = await asyncio.gather(*runs, return_exceptions=True)
+    for outcome in ended:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return sum(outcome for outcome in ended if isinstance(outcome, int))
 
 
 async def send_test(db: Database, sealer: Sealer, channel_id: int) -> str:

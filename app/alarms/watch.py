@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import structlog
@@ -29,18 +30,26 @@ class Watch:
         self._settled = time.monotonic() + silent_seconds
 
     async def run(self) -> None:
-        """Look and deliver for ever; what goes wrong is logged and tried again."""
+        """Look and deliver for ever, beside each other; what goes wrong is logged and tried again."""
+        await asyncio.gather(self._again_and_again(self._look), self._again_and_again(self._deliver))
+
+    async def _look(self) -> None:
+        async with self._db.transaction() as conn:
+            await look(
+                conn,
+                silent_seconds=self._silent,
+                overdue_seconds=self._overdue,
+                may_raise=time.monotonic() >= self._settled,
+            )
+
+    async def _deliver(self) -> None:
+        await deliver(self._db, self._sealer)
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                async with self._db.transaction() as conn:
-                    await look(
-                        conn,
-                        silent_seconds=self._silent,
-                        overdue_seconds=self._overdue,
-                        may_raise=time.monotonic() >= self._settled,
-                    )
-                await deliver(self._db, self._sealer)
+                await work()
             except (psycopg.Error, PoolTimeout) as error:
                 # The workers could not write either; they get as long to be heard as after a start.
                 self._settled = time.monotonic() + self._silent

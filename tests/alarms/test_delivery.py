@@ -253,6 +253,24 @@ async def test_a_channel_that_fails_is_left_alone_ever_longer_and_says_why(
     assert other["last_error"] == "HTTP 404", "one channel's trouble is not another's"
 
 
+async def test_a_channel_that_hangs_keeps_no_other_waiting(
+    db: Database, sealer: Sealer, sink: WebhookSink, url: str
+) -> None:
+    stuck = WebhookSink(hold=asyncio.Event())
+    async with serving(stuck.app()) as base:
+        await webhook(db, sealer, f"{base}/alarms", "Stuck")
+        await webhook(db, sealer, url)
+        await see(db, DOWN)
+        running = asyncio.create_task(deliver(db, sealer, by="one"))
+        async with asyncio.timeout(15):
+            while not sink.sent:  # noqa: ASYNC110  what is waited for happens behind a socket
+                await asyncio.sleep(0.01)
+        assert not running.done()
+        assert stuck.hold is not None
+        stuck.hold.set()
+        assert await running == 2
+
+
 async def test_secrets_that_no_key_opens_are_the_channels_trouble(db: Database, sealer: Sealer, url: str) -> None:
     channel = await webhook(db, sealer, url)
     await see(db, DOWN)

@@ -1,9 +1,17 @@
 """Ways out: mail, Telegram and signed webhooks, against servers that really speak them; secrets stay inside."""
 
 import asyncio
+import datetime as dt
+import ipaddress
+import ssl
+from pathlib import Path
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from app.alarms.configs import EmailConfig, TelegramConfig, WebhookConfig
 from app.alarms.messages import About, Message
@@ -82,6 +90,49 @@ async def test_a_password_leaves_us_only_over_tls() -> None:
             await send(mail_config(server, security="starttls", username="us", password="s3cret"), MESSAGE)
     assert server.logins == []
     assert "s3cret" not in caught.value.text
+
+
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """A server's context for 127.0.0.1, and the file of the authority that a client has to trust for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + dt.timedelta(days=36500))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public, both = folder / "ca.pem", folder / "server.pem"
+    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    both.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + public.read_bytes()
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    return context, public
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+async def test_a_mail_server_is_believed_only_with_a_certificate_that_is_good(
+    security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, authority = certified(tmp_path)
+    async with mail_server(**{security: context}) as server:
+        config = mail_config(server, security=security, username="us", password="s3cret")
+        with pytest.raises(NotDelivered, match=r"(?i)certificate"):
+            await send(config, MESSAGE)
+        assert server.logins == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        await send(config, MESSAGE)
+    assert (server.logins, len(server.mails)) == ([("us", "s3cret")], 1)
 
 
 def telegram_config(url: str, **more: object) -> TelegramConfig:

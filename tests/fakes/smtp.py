@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ class MailServer:
     """Recipients that do not exist here."""
     swallow: bool = False
     """Take mails, but hang up before saying so."""
-    offers_login: bool = True
+    starttls: ssl.SSLContext | None = None
+    """If set, logging in and mail are taken only after STARTTLS."""
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Speak SMTP until the client leaves."""
@@ -34,11 +36,18 @@ class MailServer:
             await writer.drain()
 
         await say("220 mail.test ESMTP")
+        safe = self.starttls is None
         while line := (await reader.readline()).decode().strip():
             word, _, rest = line.partition(" ")
             match word.upper():
                 case "EHLO":
-                    await say("250-mail.test\r\n250 AUTH PLAIN" if self.offers_login else "250 mail.test")
+                    await say(f"250-mail.test\r\n250 {'AUTH PLAIN' if safe else 'STARTTLS'}")
+                case "STARTTLS" if self.starttls is not None:
+                    await say("220 go on")
+                    await writer.start_tls(self.starttls)
+                    safe = True
+                case "AUTH" | "MAIL" if not safe:
+                    await say("530 STARTTLS first")
                 case "AUTH":
                     _, user, password = base64.b64decode(rest.split()[1]).decode().split("\0")
                     self.logins.append((user, password))
@@ -65,9 +74,11 @@ class MailServer:
 
 
 @asynccontextmanager
-async def mail_server() -> AsyncIterator[MailServer]:
-    """Lend a mail server that listens on loopback."""
-    server = MailServer()
-    async with listening(server.talk) as listener:
+async def mail_server(
+    *, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None
+) -> AsyncIterator[MailServer]:
+    """Lend a mail server that listens on loopback, in TLS from the first byte with ``tls``."""
+    server = MailServer(starttls=starttls)
+    async with listening(server.talk, tls) as listener:
         server.port = listener.port
         yield server
