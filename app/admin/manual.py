@@ -50,7 +50,7 @@ async def list_waiting(
     cursor: Cursor = None,
     limit: PageSize = DEFAULT_PAGE,
 ) -> Page[WaitingOut]:
-    """Placed attempts at suppliers of kind manual, oldest first."""
+    """Placed attempts at suppliers that no machine can ask, oldest first."""
     rows = await by_hand.list_waiting(conn, supplier_id=supplier_id, after=cursor or 0, limit=limit + 1)
     return Page.of([_out(row) for row in rows], limit)
 

@@ -261,6 +261,8 @@ class Connector(ABC, Generic[ConfigT]):
     """Phrases in their error texts (lower case) and what they mean; the first that occurs decides."""
     statuses: ClassVar[Mapping[str, ReportStatus]] = {}
     """Their words or numbers (lower case) for what became of an order; any other is pending and noted."""
+    can_be_asked: ClassVar[bool] = True
+    """Whether ``check`` can ever learn what became of a placed order; if not, a person enters it."""
 
     def __init__(self, config: ConfigT, http: SupplierHttp) -> None:
         self.config = config

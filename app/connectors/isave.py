@@ -49,6 +49,7 @@ class IsaveConnector(Connector[IsaveConfig]):
     title = "iSave Check API"
     config_type = IsaveConfig
     check_batch = 100
+    can_be_asked = False
     refusals: ClassVar[Mapping[str, RefusalReason]] = REFUSALS
 
     def __init__(self, config: IsaveConfig, http: SupplierHttp) -> None:

@@ -102,6 +102,7 @@ class ManualConnector(Connector[ManualConfig]):
     title = "By hand"
     config_type = ManualConfig
     check_batch = 100
+    can_be_asked = False
 
     async def balance(self) -> None:
         """Return None: nobody keeps an account."""

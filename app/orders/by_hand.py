@@ -1,12 +1,14 @@
-"""Orders that a person fulfils: the queue of those that wait for one, and what becomes of each.
+"""Orders whose end a person enters: the queue of those that wait for one, and what becomes of each.
 
-They lie with suppliers of kind ``manual``, placed and asked after like any other; only that the report is entered.
+They lie with suppliers whose connector cannot be asked: those a person is (kind ``manual``), and those that answer at
+once or never, where staff found an order whose answer was lost. They are placed like any other; the report is entered.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.connectors import registry
 from app.connectors.base import Report, ReportStatus
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
@@ -15,7 +17,6 @@ from app.orders.placed import held_attempt
 from app.orders.reports import report_of
 from app.orders.states import AttemptState
 
-KIND = "manual"
 MAX_RESULT = 100_000
 
 
@@ -51,11 +52,16 @@ async def list_waiting(
         " COALESCE(NULLIF(m.currency, ''), s.currency) AS currency, a.placed_at"
         " FROM suppliers s JOIN attempts a ON a.supplier_id = s.id JOIN orders o ON o.id = a.order_id"
         " JOIN services v ON v.id = o.service_id JOIN remote_services m ON m.id = a.remote_service_id"
-        " WHERE s.kind = %(kind)s AND a.state = 'placed' AND a.id > %(after)s"
+        " WHERE s.kind = ANY (%(kinds)s) AND a.state = 'placed' AND a.id > %(after)s"
         " AND (%(supplier)s::bigint IS NULL OR s.id = %(supplier)s) ORDER BY a.id LIMIT %(limit)s",
-        {"kind": KIND, "after": after, "supplier": supplier_id, "limit": limit},
+        {"kinds": _kinds(), "after": after, "supplier": supplier_id, "limit": limit},
     )
     return [WaitingRow(**row) for row in await cursor.fetchall()]
+
+
+def _kinds() -> list[str]:
+    """The kinds of suppliers that no machine can ask."""
+    return [kind for kind, connector in registry.kinds().items() if not connector.can_be_asked]
 
 
 async def finish(conn: Connection, attempt_id: int, *, result: str, actor: str) -> None:
@@ -82,7 +88,7 @@ async def give_up(conn: Connection, attempt_id: int, *, reason: str, actor: str)
 
 async def _report(conn: Connection, attempt_id: int, status: ReportStatus, text: str, actor: str) -> None:
     held = await held_attempt(conn, attempt_id, lock=True)
-    if held.supplier_kind != KIND:
+    if held.supplier_kind not in _kinds():
         raise NotFound("There is no such attempt that a person is to fulfil.")
     if held.state != AttemptState.PLACED:
         raise Conflict("Nobody waits for this attempt any more.")

@@ -1,4 +1,4 @@
-"""Two ways a result comes that nobody polls for: a person enters it, or the supplier calls us."""
+"""Ways a result comes that nobody polls for: a person enters it, or the supplier calls us."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,8 @@ from tests.acceptance.test_every_supplier import set_up, settled
 from tests.acceptance.trunkline import Trunkline, running
 from tests.factories import imei
 from tests.fakes.cekceir import FakeCekCeir
-from tests.fakes.faults import serving_fake
+from tests.fakes.faults import Fault, serving_fake
+from tests.fakes.isave import FakeIsave
 
 
 @pytest.fixture
@@ -41,6 +42,27 @@ async def test_a_person_delivers_one_order_and_turns_down_another(trunkline: Tru
     await trunkline.call("POST", f"manual/{second['id']}", {"reject": "Not available for this model"})
     assert await trunkline.status(orders[0]) == (4, "NCK: 12345678")
     assert await trunkline.status(orders[1]) == (3, "Not available for this model")
+    await trunkline.audit_is_clean()
+
+
+async def test_pain_15_a_lost_order_that_no_machine_can_ask_for_is_ended_by_a_person(trunkline: Trunkline) -> None:
+    system, fake = SYSTEMS["isave"], FakeIsave()
+    async with serving_fake(fake) as url:
+        _, service = await set_up(trunkline, system, fake, url)
+        fake.script(Fault("cut", system.place))
+        order = await trunkline.order(service, system.device(1), {})
+        assert (await settled(trunkline, order))[0] == 1
+        [attempt] = await trunkline.attempts(order)
+        assert (await trunkline.call("GET", "manual"))["items"] == []
+        [theirs] = fake.orders.values()
+        await trunkline.call(
+            "POST", f"attempts/{attempt['id']}/resolve", {"found": True, "remote_id": theirs.request_id}
+        )
+        [waiting] = (await trunkline.call("GET", "manual"))["items"]
+        assert (waiting["order_id"], waiting["device"]) == (order, system.device(1))
+        await trunkline.call("POST", f"manual/{attempt['id']}", {"result": "Find My: OFF"})
+    assert await trunkline.status(order) == (4, "Find My: OFF")
+    assert fake.counters()["accepted"] == 1
     await trunkline.audit_is_clean()
 
 
