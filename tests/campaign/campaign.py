@@ -21,7 +21,7 @@ from tests.campaign import books, faults
 from tests.campaign.plan import Plan, Round, rounds
 from tests.campaign.proof import Books, prove, prove_end
 from tests.campaign.report import Result
-from tests.campaign.resellers import Reseller
+from tests.campaign.resellers import Pace, Reseller
 from tests.campaign.shop import Customer, Operator, credit
 from tests.campaign.suppliers import ACTIONS, Sold
 from tests.campaign.world import ROOT, World
@@ -59,6 +59,7 @@ class Campaign:
         self._operator: Operator | None = None
         self._resellers: list[Reseller] = []
         self._victims: Counter[str] = Counter()
+        self._pace = Pace()
         self._faults = 0
 
     async def aclose(self) -> None:
@@ -118,18 +119,17 @@ class Campaign:
             await db.close()
 
     async def _bear_load(self, customers: list[Customer], operator: Operator) -> None:
-        enough = asyncio.Event()
         async with asyncio.TaskGroup() as living:
             for number, customer in enumerate(customers):
                 seed = f"{self._plan.seed} reseller {number}"
                 reseller = Reseller(self._world.url, customer, operator.service_ids, seed)
                 self._resellers.append(reseller)
-                living.create_task(reseller.live(enough))
+                living.create_task(reseller.live(self._pace))
             try:
                 for one in rounds(self._plan):
                     await self._round(one, customers[0], operator)
             finally:
-                enough.set()
+                self._pace.enough = True
 
     async def _round(self, one: Round, poor: Customer, operator: Operator) -> None:
         started = time.monotonic()
@@ -139,7 +139,10 @@ class Campaign:
         await operator.resume_suppliers()
         await operator.top_up(poor, POOR)
         await asyncio.sleep(one.load_seconds)
+        self._pace.storm = True
+        await asyncio.sleep(one.storm_seconds)
         await asyncio.to_thread(self._world.kill, one.victims, one.chance)
+        self._pace.storm = False
         await asyncio.sleep(one.away_seconds)
         await self._world.raise_up()
         self._victims[" and ".join(sorted(one.victims))] += 1
@@ -180,6 +183,7 @@ class Campaign:
                 sold = found.really_sold(attempt)
                 if await operator.resolve(attempt.id, sold.reference if sold else None):
                     done["found" if sold else "not there"] += 1
+            await operator.enter_results()
             await self._drain(operator)
         return done
 

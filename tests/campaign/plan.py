@@ -30,6 +30,8 @@ class Plan:
     resellers: int = 6
     load: tuple[float, float] = (1.0, 3.5)
     """How long a round runs before it kills, from and to."""
+    storm: tuple[float, float] = (0.1, 0.4)
+    """How long before the kill everybody places at once."""
     away: tuple[float, float] = (0.0, 0.8)
     """How long what was killed stays away."""
     lease: int = 10
@@ -44,6 +46,7 @@ class Round:
     number: int
     victims: Sequence[Victim]
     load_seconds: float
+    storm_seconds: float
     away_seconds: float
     chance: random.Random
 
@@ -59,4 +62,11 @@ def rounds(plan: Plan) -> Iterator[Round]:
             # Both workers may go at once; of the others there is one.
             if victim not in victims or victim is Victim.WORKER:
                 victims.append(victim)
-        yield Round(number, tuple(victims), chance.uniform(*plan.load), chance.uniform(*plan.away), chance)
+        yield Round(
+            number,
+            tuple(victims),
+            chance.uniform(*plan.load),
+            chance.uniform(*plan.storm),
+            chance.uniform(*plan.away),
+            chance,
+        )

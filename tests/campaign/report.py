@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.campaign.plan import Plan
 from tests.campaign.proof import SWEPT, Books
-from tests.campaign.resellers import Told
+from tests.campaign.resellers import Told, Wish
 
 MAX_SHOWN = 20
 
@@ -64,6 +64,7 @@ def _rows(result: Result) -> list[tuple[str, int]]:
         ("wishes of resellers", len(wishes)),
         ("told an order id", sum(Told.ID in wish.told for wish in wishes)),
         ("told that credit is out", sum(Told.NO_CREDIT in wish.told for wish in wishes)),
+        ("told nothing but that we are away", sum(_turned_away(wish) for wish in wishes)),
         ("replies lost, order sent again or given up", sum(Told.LOST in wish.told for wish in wishes)),
         ("... of these known although no id was told", sum(_silently_known(end, key) for key in end.wishes)),
         ("orders", len(end.ours.orders)),
@@ -78,6 +79,10 @@ def _rows(result: Result) -> list[tuple[str, int]]:
         ("rejected and refunded", states["rejected"]),
         *((f"**{name}**", len(found)) for name, found in result.broken.items()),
     ]
+
+
+def _turned_away(wish: Wish) -> bool:
+    return bool(wish.told) and set(wish.told) <= {Told.NO, Told.NOT_SENT}
 
 
 def _why(text: str) -> str:

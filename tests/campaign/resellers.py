@@ -32,6 +32,17 @@ Answer = Mapping[str, Any]
 NUMBERS = itertools.count(1)
 
 
+@dataclass
+class Pace:
+    """What all resellers are to do: one order right after the other in a ``storm``, nothing more when it is ``enough``.
+
+    A call takes some milliseconds, so that without a storm a kill would hardly ever meet one.
+    """
+
+    storm: bool = False
+    enough: bool = False
+
+
 class Told(StrEnum):
     """What one try brought."""
 
@@ -87,17 +98,18 @@ class Reseller:
         """Close the connections."""
         await self._client.aclose()
 
-    async def live(self, until: asyncio.Event) -> None:
-        """Order and ask until told to stop; what is begun is brought to its end."""
-        while not until.is_set():
+    async def live(self, pace: Pace) -> None:
+        """Order and ask until it is enough; what is begun is brought to its end."""
+        while not pace.enough:
             doing = self._chance.random()
-            if doing < 0.5:
+            if doing < 0.5 or pace.storm:
                 await self._order_one()
             elif doing < 0.7:
                 await self._order_many()
             else:
                 await self.ask(self._open(ASKS_AT_ONCE))
-            await asyncio.sleep(self._chance.uniform(0.05, 0.5))
+            if not pace.storm:
+                await asyncio.sleep(self._chance.uniform(0.05, 0.5))
 
     async def balance(self) -> str:
         """What ``accountinfo`` says may be spent."""

@@ -144,6 +144,13 @@ class Operator:
         body = {"found": remote_id is not None, "remote_id": remote_id}
         return await self.call("POST", f"attempts/{attempt_id}/resolve", body, allow=(409,)) is not None
 
+    async def enter_results(self) -> None:
+        """Write in what a person read at suppliers that no machine can ask: the orders that staff just found there."""
+        while waiting := (await self.call("GET", "manual?limit=100"))["items"]:
+            for one in waiting:
+                result = {"result": f"IMEI {one['device']}: read at {one['supplier']}"}
+                await self.call("POST", f"manual/{one['id']}", result, allow=(404, 409))
+
 
 def credit(units: int) -> int:
     """So many units of money, and a little, in micro-units."""
