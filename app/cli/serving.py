@@ -16,7 +16,7 @@ from app.migrate import migrate as migrate_database
 from app.redis import Limiter
 from app.settings import Settings
 from app.worker.heartbeat import beat_for_ever
-from app.worker.jobs.engine import side_jobs
+from app.worker.jobs.engine import run_for_ever, side_jobs
 from app.worker.loop import Worker
 
 
@@ -88,11 +88,7 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, order_path.stop)
     try:
         async with jobs.open_async():
-            side = asyncio.create_task(
-                jobs.run_worker_async(
-                    concurrency=4, install_signal_handlers=False, shutdown_graceful_timeout=5, delete_jobs="successful"
-                )
-            )
+            side = asyncio.create_task(run_for_ever(jobs))
             beating = asyncio.create_task(beat_for_ever(db, silent_seconds=settings.worker_silent_seconds))
             try:
                 await order_path.run()
