@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench crash lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,6 +29,9 @@ check: $(READY) ## Run the linters, the type checker and the import rules
 
 bench: $(READY) ## Measure the speed and print it beside its floors
 	$(BIN)/python -m bench $(ARGS)
+
+crash: $(READY) ## Kill a whole Trunkline under load, again and again, and prove its books (ROUNDS=200 SEED=1)
+	$(BIN)/python -m tests.campaign --rounds $(or $(ROUNDS),200) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lock: $(READY) ## Write the lock files anew after a change in pyproject.toml (ARGS=--upgrade takes newer versions)
 	$(COMPILE) $(ARGS) --extra build --extra embedded --extra dev --output-file requirements.lock

@@ -136,7 +136,7 @@ class Campaign:
         scripted = {name: faults.choose(one.chance, actions) for name, actions in ACTIONS.items()}
         self._faults += sum(fault["times"] for chosen in scripted.values() for fault in chosen)
         (await self._door.post("/faults", json=scripted)).raise_for_status()
-        await operator.resume_suppliers()
+        await operator.resume()
         await operator.top_up(poor, POOR)
         await asyncio.sleep(one.load_seconds)
         self._pace.storm = True
@@ -163,7 +163,7 @@ class Campaign:
         settled = time.monotonic() + self._plan.lease + 6
         while time.monotonic() < until:
             self._world.note_deaths()
-            await operator.resume_suppliers()
+            await operator.resume()
             now = time.monotonic()
             if await asyncio.to_thread(books.moving, self._world.database_url):
                 quiet_since = None
@@ -175,7 +175,7 @@ class Campaign:
 
     async def _resolve(self, operator: Operator) -> Counter[str]:
         """Let staff say of each unclear attempt what the supplier's own book has."""
-        done: Counter[str] = Counter()
+        done: Counter[str] = Counter({"found": 0, "not there": 0})
         # An order that is not there may take its next route; without faults that ends well.
         for _ in range(3):
             found = await self._read()

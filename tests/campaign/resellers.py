@@ -23,7 +23,7 @@ from tests.campaign.shop import OFFERS, Customer, Offer
 PATIENCE_SECONDS = 8.0
 AGAIN_FOR_SECONDS = 18.0
 """How long after the first try an order is sent again: within DUPLICATE_WINDOW_SECONDS, as docs/dhru.md asks."""
-GIVES_UP = 0.15
+GIVES_UP = 0.1
 """How often a reseller whose reply was lost does not send again."""
 SENDS_TWICE = 0.1
 ASKS_AT_ONCE = 200
@@ -205,7 +205,7 @@ class Reseller:
         while not await once():
             if self._chance.random() < GIVES_UP or time.monotonic() - started > AGAIN_FOR_SECONDS - PATIENCE_SECONDS:
                 return
-            await asyncio.sleep(self._chance.uniform(0.1, 0.8))
+            await asyncio.sleep(self._chance.uniform(0.3, 1.5))
 
     async def _try(self, action: str, parameters: str, wishes: Sequence[Wish]) -> Answer | None:
         """Send an order; None, written down, if nobody can tell what became of it or it never left."""

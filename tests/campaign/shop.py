@@ -71,6 +71,7 @@ class Operator:
         )
         self.service_ids: dict[str, int] = {}
         self.supplier_ids: dict[str, int] = {}
+        self.route_ids: list[int] = []
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -118,7 +119,7 @@ class Operator:
             self.service_ids[offer.name] = service["id"]
             for priority, target in enumerate(targets, 1):
                 route = {"service_id": service["id"], "remote_service_id": target["id"], "priority": priority}
-                await self.call("POST", "routes", route)
+                self.route_ids.append((await self.call("POST", "routes", route))["id"])
 
     async def add_customer(self, number: int) -> Customer:
         """A reseller without credit."""
@@ -134,10 +135,12 @@ class Operator:
         await self.call("POST", f"customers/{customer.id}/topups", body)
         customer.put_in += amount
 
-    async def resume_suppliers(self) -> None:
-        """End every pause that a machine decided."""
+    async def resume(self) -> None:
+        """End every pause that a machine decided, of suppliers and of what they sell."""
         for supplier_id in self.supplier_ids.values():
             await self.call("PATCH", f"suppliers/{supplier_id}", {"state": "active"})
+        for route_id in self.route_ids:
+            await self.call("PATCH", f"routes/{route_id}", {"state": "active"})
 
     async def resolve(self, attempt_id: int, remote_id: str | None) -> bool:
         """Say what the supplier's own book has about an unclear attempt; False if somebody knew before."""

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "check", "bench", "lock", "clean"])
+@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "check", "bench", "crash", "lock", "clean"])
 def test_the_target_exists(target: str) -> None:
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=False
