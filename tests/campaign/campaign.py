@@ -179,6 +179,8 @@ class Campaign:
         # An order that is not there may take its next route; without faults that ends well.
         for _ in range(3):
             found = await self._read()
+            if not found.unclear:
+                break
             for attempt in found.unclear:
                 sold = found.really_sold(attempt)
                 if await operator.resolve(attempt.id, sold.reference if sold else None):

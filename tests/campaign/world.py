@@ -71,11 +71,10 @@ class Child:
             self.process.kill()
             self.process.wait()
 
-    def stop(self) -> None:
-        """Ask it to end, and kill it if it does not."""
+    def wait(self) -> None:
+        """Wait until it has ended as it was asked to, and kill it if it does not."""
         if self.process is None:
             return
-        self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -181,9 +180,12 @@ class World:
 
     def stop(self) -> None:
         """Stop everything; the folder stays."""
-        for child in (self._api, *self._workers, self.suppliers):
-            with contextlib.suppress(ProcessLookupError):
-                child.stop()
+        children = (self._api, *self._workers, self.suppliers)
+        for child in children:
+            if child.process is not None and child.runs:
+                child.process.terminate()
+        for child in children:
+            child.wait()
         self._postgres.stop()
 
     def _raise_database(self) -> None:
