@@ -35,6 +35,7 @@ class SupplierAccount:
     concurrency: int
     requests_per_minute: int
     wording: Stored
+    balance_is_proof: bool
 
 
 async def add(
@@ -200,8 +201,8 @@ async def reseal(conn: Connection, sealer: Sealer) -> int:
 
 
 _ACCOUNT = (
-    "SELECT id, name, kind, config, sealed, config_version, currency, concurrency, requests_per_minute, wording"
-    " FROM suppliers"
+    "SELECT id, name, kind, config, sealed, config_version, currency, concurrency, requests_per_minute, wording,"
+    " balance_is_proof FROM suppliers"
 )
 
 
@@ -233,7 +234,7 @@ async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
     """Return the suppliers whose attempts want to be sent or asked after now."""
     cursor = await conn.execute(
         "SELECT * FROM (SELECT id, name, kind, config, sealed, config_version, currency, concurrency,"
-        " requests_per_minute, wording,"
+        " requests_per_minute, wording, balance_is_proof,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'prepared'"
         "         AND a.due_at <= clock_timestamp()) AS sends,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'placed'"

@@ -1,6 +1,8 @@
 """Looks for unclear attempts where the supplier can tell: found ones go on, provably absent ones move on.
 
-A supplier's own list may lag behind, so its silence counts as proof only some time after the order was sent.
+A supplier's own list may lag behind, so its silence counts as proof only some time after the order was sent. Where the
+supplier cannot tell, our balance there may, if staff said that it does. The rest waits for a person, or for as long as
+its route says.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ from app.connectors.errors import ConnectorError, Unsupported
 from app.db import Connection, Database
 from app.orders import policy
 from app.orders.attempts import ClaimedAttempt, Postponed, Write, postpone, record
+from app.suppliers.evidence import Verdict, balance_evidence
 from app.suppliers.service import SupplierAccount, keep_exchanges, route_facts
 from app.worker.persistence import persistently
 from app.worker.requests import requests_for
@@ -46,7 +49,8 @@ class Finder:
                 found: Placed | None = await self.connector.find(request)
                 problem: Postponed | None = None
             except Unsupported:
-                found, problem = None, Postponed(claim.attempt_id, NEVER_SECONDS)
+                rest = self._again(claim) if self.account.balance_is_proof else NEVER_SECONDS
+                found, problem = None, Postponed(claim.attempt_id, rest)
             except ConnectorError as error:
                 found, problem = None, Postponed(claim.attempt_id, self._again(claim), error.text)
             except Exception as error:
@@ -84,6 +88,11 @@ class Finder:
         routes = (await route_facts(conn, [key]))[key]
         if problem is None:
             return policy.not_there(claim, policy.NOT_TAKEN, routes)
+        if self.account.balance_is_proof:
+            evidence = await balance_evidence(conn, claim.attempt_id)
+            if evidence.verdict is Verdict.NOT_CHARGED:
+                return policy.not_there(claim, f"{policy.NOT_TAKEN} {evidence.reason}", routes)
+            problem = replace(problem, note=" ".join(filter(None, [problem.note, evidence.reason])))
         if self._patience_left(claim) == 0:
             without = policy.without_it(claim, routes)
             if without is not None:

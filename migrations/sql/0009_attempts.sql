@@ -52,14 +52,15 @@ DECLARE
     v_out boolean := false;
     v_remotes_out bigint[] := '{}';
 BEGIN
-    -- Two workers at one half-open circuit go one after another, so that one canary flies.
-    SELECT s.paused_until <= clock_timestamp() INTO v_trying FROM suppliers s WHERE s.id = p_supplier;
-    IF v_trying THEN
+    -- Two workers at one half-open circuit go one after another, so that one canary flies: what is read after the lock is
+    -- what the other has committed.
+    PERFORM 1 FROM suppliers s WHERE s.id = p_supplier AND s.paused_until <= clock_timestamp() FOR NO KEY UPDATE;
+    IF FOUND THEN
         SELECT s.paused_until <= clock_timestamp(),
                EXISTS (SELECT FROM attempts a
                        WHERE a.supplier_id = s.id AND a.state = 'sending' AND a.sent_at > s.paused_until)
         INTO v_trying, v_out
-        FROM suppliers s WHERE s.id = p_supplier FOR NO KEY UPDATE;
+        FROM suppliers s WHERE s.id = p_supplier;
     END IF;
     PERFORM 1 FROM remote_services m WHERE m.supplier_id = p_supplier AND m.paused_until <= clock_timestamp()
     ORDER BY m.id FOR NO KEY UPDATE;
