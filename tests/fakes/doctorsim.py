@@ -2,11 +2,13 @@
 
 Replies are as dirty as theirs: ``code`` is a quoted string and missing in three methods, descriptions hold HTML, an
 empty list is ``[]`` where an object was due, ``ok_sent`` is "true" in one method and "1" in another, and an order is
-available one status call before its instructions are. Time is ``clock``, which a test may turn.
+available one status call before its instructions are. Time is ``clock``, which a test may turn, for their limit of 500
+requests a minute too (``per_minute``, off by default): beyond it everything is answered by 409.
 """
 
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -177,6 +179,10 @@ class FakeDoctorSim(FaultyApp):
         self.hash: str | None = None
         """What production wants behind the IMEI of a check; nobody outside knows how it is made."""
         self.clock: Callable[[], float] = time.time
+        self.per_minute: int | None = None
+        self.turned_away = 0
+        self._served: deque[float] = deque()
+        self.countries, self.networks, self.brands, self.devices = COUNTRIES, NETWORKS, BRANDS, DEVICES
         self.tickets: dict[str, Ticket] = {}
         self.purchases = Purchases()
 
@@ -192,11 +198,14 @@ class FakeDoctorSim(FaultyApp):
     def routes(self) -> Iterable[BaseRoute]:
         """One route for each of their methods; another verb is answered by 405 in their format."""
         works: dict[str, tuple[str, Callable[[Request, bytes], Response]]] = {
-            "/countries": ("GET", lambda *_: _reply(COUNTRIES)),
-            "/networks": ("GET", lambda *_: _reply(NETWORKS)),
-            "/networks/{country}": ("GET", _networks),
-            "/brands": ("GET", lambda *_: _reply({name: {"brand": text, "desc": ""} for name, text in BRANDS.items()})),
-            "/devices/{brand}": ("GET", _devices),
+            "/countries": ("GET", lambda *_: _reply(self.countries)),
+            "/networks": ("GET", lambda *_: _reply(self.networks)),
+            "/networks/{country}": ("GET", self._networks_of),
+            "/brands": (
+                "GET",
+                lambda *_: _reply({name: {"brand": one, "desc": ""} for name, one in self.brands.items()}),
+            ),
+            "/devices/{brand}": ("GET", self._devices_of),
             "/tools/{device}/{network}": ("GET", _tools),
             "/create_order/{device}/{network}/{imei}/{tool}": ("POST", self._create),
             "/check_order_status/{ticket}": ("GET", self._status),
@@ -214,6 +223,8 @@ class FakeDoctorSim(FaultyApp):
             given = (request.headers.get("DSIM_KEY"), request.headers.get("DSIM_SECRET"))
 
             def answer() -> Response:
+                if not self._may_pass():
+                    return _error("", 409, status="TOO_MANY_REQUESTS")
                 if given not in {(self.key, self.secret), (self.sandbox_key, self.sandbox_secret)}:
                     return _error("", 401, status="WRONG_ACCESS")
                 return work(request, body) if request.method == verb else _error("Method not allowed", 405)
@@ -221,6 +232,31 @@ class FakeDoctorSim(FaultyApp):
             return await self.answer(request, path.split("/")[1], answer)
 
         return Route(path, endpoint, methods=["GET", "POST", "DELETE"])
+
+    def _may_pass(self) -> bool:
+        """Whether this request is one of the minute's; counts it if it is."""
+        if self.per_minute is None:
+            return True
+        while self._served and self._served[0] <= self.clock() - 60:
+            self._served.popleft()
+        if len(self._served) >= self.per_minute:
+            self.turned_away += 1
+            return False
+        self._served.append(self.clock())
+        return True
+
+    def _networks_of(self, request: Request, _: bytes) -> Response:
+        country = request.path_params["country"]
+        return _reply({country: self.networks.get(country, [])})
+
+    def _devices_of(self, request: Request, _: bytes) -> Response:
+        brand = request.path_params["brand"]
+        image = "https://img1.doctorsim.com/img/term/x.png"
+        rows = {
+            name: {"name": text, "img": image, "desc": f"<p>The<strong> {text}</strong> is new</p>"}
+            for name, text in self.devices.get(brand, {}).items()
+        }
+        return _reply({brand: rows} if rows else [])
 
     def _create(self, request: Request, _: bytes) -> Response:
         path = request.path_params
@@ -355,21 +391,6 @@ def _described(ticket: Ticket, ok_sent: str) -> dict[str, str]:
         "status": ticket.status,
         "ok_sent": ok_sent,
     }
-
-
-def _networks(request: Request, _: bytes) -> Response:
-    country = request.path_params["country"]
-    return _reply({country: NETWORKS.get(country, [])})
-
-
-def _devices(request: Request, _: bytes) -> Response:
-    brand = request.path_params["brand"]
-    image = "https://img1.doctorsim.com/img/term/x.png"
-    rows = {
-        name: {"name": text, "img": image, "desc": f"<p>The<strong> {text}</strong> is new</p>"}
-        for name, text in DEVICES.get(brand, {}).items()
-    }
-    return _reply({brand: rows} if rows else [])
 
 
 def _tools(request: Request, _: bytes) -> Response:

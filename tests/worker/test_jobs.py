@@ -11,7 +11,7 @@ from app.suppliers.webhooks import take_call
 from app.worker.jobs.engine import side_jobs
 from tests.factories import make_supplier
 from tests.fakes.doctorsim import FakeDoctorSim
-from tests.fakes.faults import serving_fake
+from tests.fakes.faults import Fault, serving_fake
 from tests.suppliers.catalogue import listed
 from tests.worker.test_order_path import rows
 
@@ -39,6 +39,33 @@ async def test_devices_are_read_once_a_day(db: Database, sealer: Sealer) -> None
             await conn.execute("UPDATE suppliers SET devices_read_at = now() - interval '25 hours'")
         await run(db, sealer, "defer_due_readings")
         assert fake.state()["requests"] != asked
+
+
+async def test_a_reading_that_did_not_come_to_the_end_goes_on_within_minutes(db: Database, sealer: Sealer) -> None:
+    fake = FakeDoctorSim()
+    fake.script(Fault("throttled", "devices"))
+    fake.brands = {"29": "iPhone", "1": "Alcatel"}
+    async with serving_fake(fake) as url:
+        async with db.transaction() as conn:
+            await add(conn, sealer, name="By device", kind="doctorsim", config=fake.config(url), currency="USD")
+            await conn.execute("UPDATE suppliers SET devices_done = '{29}', devices_left = 1")
+        await run(db, sealer, "defer_due_readings")
+        assert fake.requests["devices"] == 1, "it was turned away"
+        await run(db, sealer, "defer_due_readings")
+        assert fake.requests["devices"] == 1, "the next turn is not due"
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE suppliers SET devices_read_at = now() - interval '3 minutes'")
+        await run(db, sealer, "defer_due_readings")
+        assert fake.requests["devices"] == 2
+        assert await rows(db, "SELECT devices_done, devices_left FROM suppliers") == [
+            {"devices_done": [], "devices_left": 0}
+        ]
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE suppliers SET devices_read_at = now() - interval '3 minutes'")
+        await run(db, sealer, "defer_due_readings")
+        assert fake.requests["devices"] == 2, "the round is over"
+    devices = await rows(db, "SELECT parent FROM device_entries WHERE kind = 'device'")
+    assert [row["parent"] for row in devices] == ["1"], "29 was read in the turn before"
 
 
 async def test_a_supplier_without_devices_is_not_asked_every_minute(db: Database, sealer: Sealer) -> None:
