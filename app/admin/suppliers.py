@@ -12,6 +12,7 @@ from app.admin.deps import Operator, Parts, Reader, Session, Transaction
 from app.admin.problems import SUPPLIER_RESPONSE
 from app.admin.schemas import (
     DEFAULT_PAGE,
+    Amount,
     Body,
     Currency,
     Cursor,
@@ -29,10 +30,12 @@ from app.connectors.errors import RefusalReason
 from app.db import Connection
 from app.money import format_amount
 from app.suppliers import records, service
+from app.suppliers.balances import change_currency
 from app.suppliers.changes_limits import Limits, change_limits, limits_of
 from app.suppliers.contact import sync_supplier, try_out
 from app.suppliers.diagnosis import Finding
 from app.suppliers.records import RemoteServiceRow, SupplierRow
+from app.suppliers.runway import Runway, change_watch, runway_of, runways
 from app.suppliers.wording import checked_wording
 
 router = APIRouter(prefix="/suppliers", tags=["suppliers"], route_class=ExactRoute)
@@ -67,6 +70,22 @@ class LimitsOut(BaseModel):
     apply_fields: bool
     apply_removed: bool
     missing_limit: int
+
+
+class WatchChange(Body):
+    """When our account there is too low, and how far its books may be off; what is not named stays."""
+
+    low_balance: Amount | None = Field(None, description="An alarm below this balance; null for none.")
+    runway_days: StrictInt | None = Field(None, description="An alarm if the balance lasts for less; 0 for none.")
+    books_tolerance: Amount | None = Field(None, description="What a day's books may be off before it is open.")
+
+
+class WatchOut(BaseModel):
+    """When our account there is too low, and how far its books may be off."""
+
+    low_balance: Decimals | None
+    runway_days: int
+    books_tolerance: Decimals
 
 
 class SupplierIn(Body):
@@ -109,6 +128,10 @@ class SupplierChange(Body):
     wording: WordingIn | None = Field(None, description="Replace all there were.")
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
     limits: LimitsChange | None = Field(None, examples=[{"price_up_percent": 10}])
+    watch: WatchChange | None = Field(None, examples=[{"low_balance": "50.00"}])
+    currency: Currency | None = Field(
+        None, description="What the account is kept in from now on, and its costs are; balances in another are refused."
+    )
     balance_is_proof: bool | None = Field(
         None,
         description="They charge when an order is placed, so a balance that did not move proves an order is not there.",
@@ -136,6 +159,8 @@ class SupplierOut(BaseModel):
     wording: WordingOut
     balance: Decimals | None
     balance_at: datetime | None
+    runway: int | None = Field(description="For how many days the balance lasts; see `/supplier-runways`.")
+    watch: WatchOut
     synced_at: datetime | None
     limits: LimitsOut
     services: int
@@ -203,7 +228,8 @@ async def list_suppliers(_: Reader, conn: Transaction) -> Listing[SupplierOut]:
     """Every account with its balance and how it stands."""
     rows = await records.list_suppliers(conn)
     limits = await limits_of(conn, [row.id for row in rows])
-    return Listing(items=[_out(row, limits[row.id]) for row in rows if row.id in limits])
+    accounts = {account.supplier_id: account for account in await runways(conn)}
+    return Listing(items=[_out(row, limits[row.id], accounts[row.id]) for row in rows if row.id in accounts])
 
 
 @router.get("/{supplier_id}", summary="One supplier account")
@@ -230,6 +256,10 @@ async def change_supplier(
     )
     if body.limits is not None:
         await change_limits(conn, supplier_id, body.limits.model_dump(exclude_unset=True))
+    if body.currency is not None:
+        await change_currency(conn, supplier_id, body.currency)
+    if body.watch is not None:
+        await change_watch(conn, supplier_id, body.watch.model_dump(exclude_unset=True))
     return await _shown(conn, supplier_id)
 
 
@@ -277,10 +307,10 @@ async def list_remote_services(
 
 async def _shown(conn: Connection, supplier_id: int) -> SupplierOut:
     row = await records.get_supplier(conn, supplier_id)
-    return _out(row, (await limits_of(conn, [supplier_id]))[supplier_id])
+    return _out(row, (await limits_of(conn, [supplier_id]))[supplier_id], await runway_of(conn, supplier_id))
 
 
-def _out(row: SupplierRow, limits: Limits) -> SupplierOut:
+def _out(row: SupplierRow, limits: Limits, account: Runway) -> SupplierOut:
     return SupplierOut(
         id=row.id,
         name=row.name,
@@ -299,6 +329,12 @@ def _out(row: SupplierRow, limits: Limits) -> SupplierOut:
         wording=WordingOut.model_validate(row.wording),
         balance=None if row.balance is None else format_amount(row.balance),
         balance_at=row.balance_at,
+        runway=account.days,
+        watch=WatchOut(
+            low_balance=None if account.low_balance is None else format_amount(account.low_balance),
+            runway_days=account.runway_days,
+            books_tolerance=format_amount(account.books_tolerance),
+        ),
         synced_at=row.synced_at,
         limits=LimitsOut(**asdict(limits)),
         services=row.services,

@@ -1,5 +1,8 @@
 """Side jobs, run by their engine: what is due is read once, and what is in nobody's order goes."""
 
+from datetime import UTC, timedelta
+
+from app.clock import now
 from app.connectors.base import File
 from app.db import Database
 from app.orders.files import store_file
@@ -9,11 +12,12 @@ from app.suppliers.service import add
 from app.suppliers.sync import apply_catalog
 from app.suppliers.webhooks import take_call
 from app.worker.jobs.engine import side_jobs
-from tests.factories import make_supplier
+from tests.factories import make_shop, make_supplier
 from tests.fakes.doctorsim import FakeDoctorSim
 from tests.fakes.faults import Fault, serving_fake
+from tests.suppliers.accounts import Account
 from tests.suppliers.catalogue import listed
-from tests.worker.test_order_path import rows
+from tests.worker.test_order_path import rows, simulated
 
 
 async def run(db: Database, sealer: Sealer, task: str) -> None:
@@ -122,3 +126,35 @@ async def test_old_changes_go_when_they_hold_no_more(db: Database, sealer: Seale
     await run(db, sealer, "tidy_up")
     held = [change for change in everything if change[1] not in ("B", 900)]
     assert await kept() == held, "the rise of which they took a part back, and the name they gave up"
+
+
+async def test_a_supplier_with_something_in_doubt_is_asked_for_its_balance_sooner(db: Database, sealer: Sealer) -> None:
+    async with simulated() as url:
+        account = Account(db, await make_shop(db, sealer, base_url=url))
+        await run(db, sealer, "defer_due_readings")
+        read = "SELECT count(*) AS n, bool_and(asked_at IS NOT NULL) AS dated FROM supplier_balances"
+        [first] = await rows(db, read)
+        assert first["n"] > 0
+        assert first["dated"]
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE supplier_balances SET at = now() - interval '3 minutes'")
+            await conn.execute("UPDATE suppliers SET synced_at = now()")
+        await run(db, sealer, "defer_due_readings")
+        assert await rows(db, read) == [first], "three minutes are not ten"
+        await account.attempt("unclear", now())
+        await run(db, sealer, "defer_due_readings")
+        assert await rows(db, read) == [{"n": first["n"] + 1, "dated": True}]
+
+
+async def test_pain_11_books_are_closed_and_balances_watched_by_themselves(db: Database, sealer: Sealer) -> None:
+    account = Account(db, await make_shop(db, sealer))
+    today = now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    await account.reads(10, today - timedelta(hours=25))
+    await account.attempt("done", now())
+    await account.reads(1, today - timedelta(hours=1))
+    await run(db, sealer, "close_books")
+    await run(db, sealer, "watch_balances")
+    days = await rows(db, "SELECT day, state, difference FROM supplier_days")
+    assert days == [{"day": (today - timedelta(days=1)).date(), "state": "open", "difference": -9_000_000}]
+    kinds = await rows(db, "SELECT kind FROM alarms ORDER BY kind")
+    assert [row["kind"] for row in kinds] == ["books_unexplained", "low_runway"]
