@@ -10,6 +10,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.approvals.asking import FourEyes
@@ -87,13 +88,22 @@ Treasurer = Annotated[StaffIdentity, Depends(_with(Right.MONEY))]
 Owner = Annotated[StaffIdentity, Depends(_with(Right.OWN))]
 
 
-async def _session(parts: Parts) -> AsyncIterator[AsyncSession]:
+async def _session(
+    request: Request, parts: Parts, staff: Annotated[StaffIdentity, Depends(_identity)]
+) -> AsyncIterator[AsyncSession]:
     async with parts.db.sessions.begin() as session:
+        if request.method != "GET":
+            # Triggers that keep a history write down who it was.
+            await session.execute(text("SELECT set_config('trunkline.staff', :staff, true)"), {"staff": str(staff.id)})
         yield session
 
 
-async def _transaction(parts: Parts) -> AsyncIterator[Connection]:
+async def _transaction(
+    request: Request, parts: Parts, staff: Annotated[StaffIdentity, Depends(_identity)]
+) -> AsyncIterator[Connection]:
     async with parts.db.transaction() as conn:
+        if request.method != "GET":
+            await conn.execute("SELECT set_config('trunkline.staff', %s, true)", (str(staff.id),))
         yield conn
 
 

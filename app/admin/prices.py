@@ -1,21 +1,37 @@
-"""Prices other than the list price: ``/price-groups`` and ``/customers/{id}/prices``; a customer's own wins."""
+"""Prices: ``/price-groups``, ``/customers/{id}/prices`` (a customer's own wins), and what every price ever was."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.admin.bodies import ExactRoute
-from app.admin.deps import Operator, Parts, Reader, Session
-from app.admin.schemas import Amount, Body, Currency, Decimals, Deleted, Listing, PathId
+from app.admin.deps import Operator, Parts, Reader, Session, Transaction
+from app.admin.schemas import (
+    DEFAULT_PAGE,
+    Amount,
+    Body,
+    Currency,
+    Cursor,
+    Decimals,
+    Deleted,
+    Listing,
+    Page,
+    PageSize,
+    PathId,
+    Row,
+    Search,
+)
 from app.catalog import prices
+from app.catalog.price_history import PriceRow, history_of
 from app.catalog.prices import SpecialPrice
 from app.catalog.tables import PriceGroup
 from app.customers.records import CustomerRow, get_customer
 from app.db import driver
 from app.errors import NotFound
 from app.money import format_amount
+from app.suppliers.effective_prices import EffectivePrice, effective_prices
 
 router = APIRouter(tags=["prices"], route_class=ExactRoute)
 
@@ -54,6 +70,46 @@ class NamedPriceOut(PriceOut):
     """What one piece of a service costs here, with the service's name."""
 
     service: str
+
+
+class EffectivePriceOut(BaseModel):
+    """What one piece of a service costs a customer, and whose price that is: their own, their group's or the list's.
+
+    ``cost`` is that of the dearest route that may be used; what is null is not sold in their currency, or not known.
+    """
+
+    service_id: int
+    service: str
+    group: str
+    currency: str
+    price: Decimals | None
+    source: Literal["own", "group", "list"] | None
+    cost: Decimals | None
+    margin: Decimals | None
+
+
+class EffectivePrices(BaseModel):
+    """Some of a customer's prices; ``next_cursor`` asks for those that follow, and is null at the end."""
+
+    items: list[EffectivePriceOut]
+    next_cursor: str | None
+
+
+class PriceRecordOut(Row):
+    """A price as it was set (``old`` is null), changed, or taken away (``new`` is null): the list price, or that of the
+    price group or customer named. ``staff`` is who was behind it, null for a machine or the command line."""
+
+    price_group_id: int | None
+    price_group: str | None
+    customer_id: int | None
+    customer: str | None
+    currency: str
+    old: Decimals | None
+    new: Decimals | None
+    source: Literal["manual", "rule"]
+    staff_id: int | None
+    staff: str | None
+    at: datetime
 
 
 async def _customer(customer_id: PathId, session: Session) -> CustomerRow:
@@ -125,6 +181,49 @@ async def remove_customer_price(service_id: PathId, _: Operator, customer: Custo
     if not await prices.remove_customer_price(session, customer.id, service_id):
         raise NotFound("The customer has no price of their own for this service.")
     return Deleted()
+
+
+@router.get("/customers/{customer_id}/prices/effective", summary="What everything costs a customer")
+async def list_effective_prices(
+    customer_id: PathId,
+    _: Reader,
+    conn: Transaction,
+    search: Search = "",
+    cursor: Cursor = None,
+    limit: PageSize = DEFAULT_PAGE,
+) -> EffectivePrices:
+    """The active services as this customer sees them, in order of id, and what of each price is left to us."""
+    rows = await effective_prices(conn, customer_id, search=search, after=cursor or 0, limit=limit + 1)
+    items = [_effective(row) for row in rows[:limit]]
+    return EffectivePrices(items=items, next_cursor=str(items[-1].service_id) if len(rows) > limit else None)
+
+
+@router.get("/services/{service_id}/prices/history", summary="What a service has cost")
+async def list_price_history(
+    service_id: PathId, _: Reader, conn: Transaction, cursor: Cursor = None, limit: PageSize = DEFAULT_PAGE
+) -> Page[PriceRecordOut]:
+    """Every price of the service that ever was, the newest first, those of groups and customers too."""
+    rows = await history_of(conn, service_id, before=cursor, limit=limit + 1)
+    return Page.of([_record(row) for row in rows], limit)
+
+
+def _effective(row: EffectivePrice) -> EffectivePriceOut:
+    return EffectivePriceOut(
+        **{name: getattr(row, name) for name in ("service_id", "service", "group", "currency", "source")},
+        **{name: _amount(getattr(row, name)) for name in ("price", "cost", "margin")},
+    )
+
+
+def _record(row: PriceRow) -> PriceRecordOut:
+    return PriceRecordOut(
+        **{name: getattr(row, name) for name in PriceRecordOut.model_fields if name not in ("old", "new")},
+        old=_amount(row.old),
+        new=_amount(row.new),
+    )
+
+
+def _amount(micro: int | None) -> str | None:
+    return None if micro is None else format_amount(micro)
 
 
 def _group_out(group: PriceGroup) -> PriceGroupOut:

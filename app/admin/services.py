@@ -33,6 +33,8 @@ router = APIRouter(prefix="/services", tags=["services"], route_class=ExactRoute
 
 Device = Literal["imei", "serial", "imei_or_serial", "none"]
 State = Literal["active", "hidden"]
+PriceSource = Literal["manual", "rule"]
+_PRICE_SOURCE = "rule leaves the price to the mark-up rules; another price given here makes it manual."
 _FIELDS = [{"name": "Email", "type": "text", "required": True}]
 
 
@@ -74,6 +76,7 @@ class ServiceIn(Body):
     position: int = Field(
         0, ge=0, le=1_000_000, description="Its place in the group, before those of the same by name."
     )
+    price_source: PriceSource = Field("manual", description="rule leaves the price to the mark-up rules from now on.")
 
 
 class ServiceChange(Body):
@@ -93,6 +96,7 @@ class ServiceChange(Body):
     extensions: list[str] = Field([], max_length=50)
     state: State = "active"
     position: int = Field(0, ge=0, le=1_000_000)
+    price_source: PriceSource = Field("manual", description=_PRICE_SOURCE)
 
 
 class ServiceOut(Row):
@@ -104,6 +108,7 @@ class ServiceOut(Row):
     type: str
     device: str
     price: Decimals
+    price_source: str
     currency: str
     takes_quantity: bool
     min_quantity: int
@@ -170,6 +175,7 @@ def _out(row: Service) -> ServiceOut:
         type=row.type,
         device=row.device,
         price=format_amount(row.price),
+        price_source=row.price_source,
         currency=row.currency,
         takes_quantity=row.takes_quantity,
         min_quantity=row.min_quantity,

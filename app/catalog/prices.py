@@ -63,12 +63,17 @@ async def group_prices(session: AsyncSession, group_id: int) -> list[SpecialPric
 
 
 async def set_group_price(session: AsyncSession, group_id: int, service_id: int, price: int) -> None:
-    """Set what a service costs a group's customers (micro-units); NotFound, Invalid."""
+    """Set what a service costs a group's customers (micro-units); no rule touches it then. NotFound, Invalid."""
     await get_price_group(session, group_id)
     await _require_service(session, service_id)
-    row = insert(GroupPrice).values(price_group_id=group_id, service_id=service_id, price=check_price(price))
+    row = insert(GroupPrice).values(
+        price_group_id=group_id, service_id=service_id, price=check_price(price), price_source="manual"
+    )
     await session.execute(
-        row.on_conflict_do_update(index_elements=["price_group_id", "service_id"], set_={"price": row.excluded.price})
+        row.on_conflict_do_update(
+            index_elements=["price_group_id", "service_id"],
+            set_={"price": row.excluded.price, "price_source": row.excluded.price_source},
+        )
     )
 
 

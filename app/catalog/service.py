@@ -43,6 +43,7 @@ class NewService:
 
     ``device`` None: an IMEI for a service of type imei, nothing for the others. ``takes_quantity`` None: if a smallest
     or largest quantity is given. ``extensions`` are those of the files that a file service takes, none for any.
+    ``price_source`` rule leaves the price to the mark-up rules from now on.
     """
 
     name: str
@@ -61,6 +62,7 @@ class NewService:
     state: str = "active"
     position: int = 0
     fields: Sequence[NewField] = ()
+    price_source: str = "manual"
 
 
 async def create_service(session: AsyncSession, new: NewService) -> Service:
@@ -71,6 +73,7 @@ async def create_service(session: AsyncSession, new: NewService) -> Service:
         type=new.type.value,
         device=new.device or ("imei" if new.type is ServiceType.IMEI else "none"),
         price=check_price(new.price),
+        price_source=new.price_source,
         currency=new.currency,
         time=new.time,
         info=new.info,
@@ -90,7 +93,8 @@ async def create_service(session: AsyncSession, new: NewService) -> Service:
 async def change_service(session: AsyncSession, service_id: int, changes: Mapping[str, Any]) -> Service:
     """Change what ``changes`` names, by the names of ``NewService``; ``fields`` replaces all of them.
 
-    Type and currency stay for life: orders were sold in them. Raises NotFound and Invalid.
+    Type and currency stay for life: orders were sold in them. Another price counts as set by hand, and no rule touches
+    it any more, unless ``price_source`` is named too. Raises NotFound and Invalid.
     """
     service = await session.get(Service, service_id, with_for_update=True)
     if service is None:
@@ -101,7 +105,10 @@ async def change_service(session: AsyncSession, service_id: int, changes: Mappin
     if "name" in given:
         service.name = _name(given.pop("name"), "name")
     if "price" in given:
-        service.price = check_price(given.pop("price"))
+        price = check_price(given.pop("price"))
+        if price != service.price:
+            given.setdefault("price_source", "manual")
+        service.price = price
     if given.keys() & {"takes_quantity", "min_quantity", "max_quantity"}:
         takes = given.pop("takes_quantity", None)
         # A limit that is not named stays, unless the service was sold one at a time until now.
@@ -118,7 +125,7 @@ async def change_service(session: AsyncSession, service_id: int, changes: Mappin
     if "extensions" in given:
         service.extensions = _extensions(given.pop("extensions"))
     set_rules(service, {name: given.pop(name) for name in RULES if name in given})
-    for name in ("device", "time", "info", "state", "position"):
+    for name in ("device", "time", "info", "state", "position", "price_source"):
         if name in given:
             setattr(service, name, given.pop(name))
     _check_choices(service)
@@ -181,6 +188,8 @@ def _check_choices(service: Service) -> None:
         raise Invalid(f"The device is one of {', '.join(DEVICES)}.", field="device")
     if service.state not in ("active", "hidden"):
         raise Invalid("The state is active or hidden.", field="state")
+    if service.price_source not in ("manual", "rule"):
+        raise Invalid("A price's source is manual or rule.", field="price_source")
     if service.type == ServiceType.FILE.value:
         if service.device != "none":
             raise Invalid("A file service is ordered with a file, not with a device.", field="device")

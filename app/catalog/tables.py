@@ -26,7 +26,8 @@ class ServiceGroup(Base):
 
 
 class Service(Base):
-    """Something we sell. ``price`` is of one piece, in micro-units of ``currency``.
+    """Something we sell. ``price`` is of one piece, in micro-units of ``currency``; by ``price_source`` it was set by
+    hand (``manual``, and stays) or is left to the mark-up rules (``rule``).
 
     ``device`` says what the IMEI parameter of an order must hold: an IMEI, a serial, either, or nothing (``none``; an
     identifier given all the same is kept). ``extensions`` are those a file service takes, none for any.
@@ -45,6 +46,7 @@ class Service(Base):
         CheckConstraint("device IN ('imei', 'serial', 'imei_or_serial', 'none')", name="device"),
         CheckConstraint("state IN ('active', 'hidden')", name="state"),
         CheckConstraint(f"price BETWEEN 0 AND {MAX_PRICE}", name="price"),
+        CheckConstraint("price_source IN ('manual', 'rule')", name="price_source"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint(f"min_quantity >= 1 AND max_quantity <= {MAX_QUANTITY}", name="quantity_range"),
         CheckConstraint("min_quantity <= max_quantity", name="quantity_order"),
@@ -66,6 +68,7 @@ class Service(Base):
     type: Mapped[str]
     device: Mapped[str]
     price: Mapped[int]
+    price_source: Mapped[str] = mapped_column(server_default="manual")
     currency: Mapped[str] = mapped_column(String(3))
     takes_quantity: Mapped[bool] = mapped_column(server_default=text("false"))
     min_quantity: Mapped[int] = mapped_column(Integer, server_default="1")
@@ -127,14 +130,18 @@ class PriceGroup(Base):
 
 
 class GroupPrice(Base):
-    """The price of a service for a price group, in micro-units of the group's currency."""
+    """The price of a service for a price group, in micro-units of the group's currency, set by hand or by a rule."""
 
     __tablename__ = "group_prices"
-    __table_args__ = (CheckConstraint(f"price BETWEEN 0 AND {MAX_PRICE}", name="price"),)
+    __table_args__ = (
+        CheckConstraint(f"price BETWEEN 0 AND {MAX_PRICE}", name="price"),
+        CheckConstraint("price_source IN ('manual', 'rule')", name="price_source"),
+    )
 
     price_group_id: Mapped[int] = mapped_column(ForeignKey("price_groups.id", ondelete="CASCADE"), primary_key=True)
     service_id: Mapped[int] = mapped_column(ForeignKey("services.id", ondelete="CASCADE"), primary_key=True, index=True)
     price: Mapped[int]
+    price_source: Mapped[str] = mapped_column(server_default="manual")
 
 
 class CustomerPrice(Base):

@@ -81,6 +81,22 @@ async def test_a_supplier_without_devices_is_not_asked_every_minute(db: Database
     assert supplier["devices_read_at"] is not None
 
 
+async def test_prices_are_made_when_something_changed(db: Database, sealer: Sealer) -> None:
+    shop = await make_shop(db, sealer)
+    async with db.transaction() as conn:
+        await conn.execute("UPDATE services SET price_source = 'rule'")
+        await conn.execute("INSERT INTO markup_rules (currency, basis_points, down_percent) VALUES ('USD', 5000, 100)")
+    await run(db, sealer, "make_prices")
+    prices = await rows(db, "SELECT price FROM services ORDER BY id")
+    assert [row["price"] for row in prices] == [1_500_000, 4_500_000]
+    assert await rows(db, "SELECT 1 FROM pricing_due") == []
+    async with db.transaction() as conn:
+        await conn.execute("UPDATE remote_services SET cost = 1100000 WHERE remote_id = '1'")
+    await run(db, sealer, "make_prices")
+    [changed] = await rows(db, "SELECT price FROM services WHERE id = %s", shop.imei_service)
+    assert changed["price"] == 1_650_000
+
+
 async def test_files_of_no_order_and_old_calls_are_removed(db: Database, sealer: Sealer) -> None:
     async with db.transaction() as conn:
         supplier_id = await make_supplier(conn, sealer)
