@@ -228,8 +228,10 @@ async def test_a_channel_that_fails_is_left_alone_ever_longer_and_says_why(
     await see(db, DOWN)
     sink.status = 503
     waits = []
-    for _ in range(9):
+    for number in range(1, 10):
         await deliver(db, sealer, by="one")
+        await deliver(db, sealer, by="one")
+        assert sink.asked == number, "left alone until its time is over"
         [row] = await rows(
             db,
             "SELECT extract(epoch FROM not_before - clock_timestamp())::float AS wait FROM alarm_channels"
