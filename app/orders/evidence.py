@@ -6,35 +6,22 @@ what it must not show was never in it.
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from app.alarms.service import AlarmRow
 from app.clock import now
-from app.connectors._redact import MASK
 from app.db import Connection
 from app.money import format_amount
+from app.orders.hidden import hidden, open_fields, private_values
 from app.orders.reading import AttemptRow, ExchangeRow, OrderStory, read_order
 from app.orders.timeline import Entry, Known, facts, in_time, money, stamp, timeline
 from app.sealing import Sealer
-from app.suppliers.hiding import Hide, hiding
+from app.suppliers.hiding import hiding
 
 Audience = Literal["staff", "customer"]
 
 FORMAT = "trunkline-evidence/1"
-
-_PRIVATE_FIELD = re.compile(r"passw|passcode|passphrase|secret|\bpin\b|\btoken\b|2fa|\botp\b", re.IGNORECASE)
-"""Fields whose values customers trust us with; nobody who settles a dispute needs them."""
-
-_OUR_OWN = frozenset(
-    {
-        "at", "kind", "state", "device", "price", "currency", "placed_at", "closed_at", "sent_at", "since", "until",
-        "next", "last_seen", "cost", "amount", "transfer", "call", "method", "effect_on_customer", "effect_on_escrow",
-        "effect_on_sales", "effect_on_account", "in_escrow_for_this_order", "set_aside_for_this_order",
-    }
-)  # fmt: skip
-"""What we write in our own words and numbers, where a customer's short password would only hide the truth."""
 
 _TOLD = ("order", "parties", "attempts", "timeline")
 """The parts of the document that hold what others said."""
@@ -87,7 +74,9 @@ async def read_evidence(conn: Connection, sealer: Sealer, order_id: int, audienc
     await conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     story = await read_order(conn, order_id)
     key = await _key(conn, order_id)
-    hide = await hiding(conn, sealer, [attempt.supplier_id for attempt in story.attempts], _private(story.order.fields))
+    hide = await hiding(
+        conn, sealer, [attempt.supplier_id for attempt in story.attempts], private_values(story.order.fields)
+    )
     if audience == "customer":
         parties, attempts, entries = _customers_parties(key), [], _customers_timeline(story, key)
     else:
@@ -105,7 +94,7 @@ async def read_evidence(conn: Connection, sealer: Sealer, order_id: int, audienc
         "timeline": [_shown(number, entry) for number, entry in enumerate(entries, start=1)],
         "how_to_read": list(HOW_TO_READ[audience]),
     }
-    clean = {**document, **{name: _cleaned(document[name], hide) for name in _TOLD}}
+    clean = {**document, **{name: hidden(document[name], hide) for name in _TOLD}}
     return {**clean, "sha256": digest(clean), "generated_at": stamp(now())}
 
 
@@ -114,18 +103,6 @@ def digest(document: Mapping[str, Any]) -> str:
     bare = {name: value for name, value in document.items() if name not in ("sha256", "generated_at")}
     text = json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _cleaned(value: Any, hide: Hide) -> Any:
-    if isinstance(value, dict):
-        return {name: inner if name in _OUR_OWN else _cleaned(inner, hide) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(inner, hide) for inner in value]
-    return hide(value) if isinstance(value, str) else value
-
-
-def _private(fields: Mapping[str, Any]) -> list[str]:
-    return [str(value) for name, value in fields.items() if _PRIVATE_FIELD.search(name)]
 
 
 def _order(story: OrderStory, key: Mapping[str, Any], audience: Audience) -> dict[str, Any]:
@@ -147,8 +124,7 @@ def _order(story: OrderStory, key: Mapping[str, Any], audience: Audience) -> dic
         placed_at=order.created_at,
         closed_at=order.closed_at,
     )
-    fields = {name: MASK if _PRIVATE_FIELD.search(name) else str(value) for name, value in order.fields.items()}
-    return {**shown, "fields": [{"name": name, "value": value} for name, value in fields.items()]}
+    return {**shown, "fields": [{"name": name, "value": value} for name, value in open_fields(order.fields).items()]}
 
 
 def _attempt(attempt: AttemptRow) -> dict[str, Any]:
