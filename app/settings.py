@@ -124,6 +124,13 @@ class Settings(BaseSettings):
     worker_tick_ms: int = Field(
         300, ge=10, le=60_000, description="How often an idle worker looks for due orders, in milliseconds."
     )
+    exchange_days: int = Field(
+        180,
+        ge=1,
+        le=36_500,
+        description="Days that requests to suppliers and their replies are kept; those of an order, as long after it "
+        "was closed.",
+    )
     lease_seconds: int = Field(
         30,
         ge=5,

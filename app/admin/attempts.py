@@ -40,7 +40,8 @@ class ExchangeOut(BaseModel):
 
 
 class AttemptOut(Row):
-    """One try over one route. ``placing`` and ``report`` are what was said on the wire, where it was kept."""
+    """One try over one route; ``chosen`` is why that one. ``placing`` and ``report`` are what was said on the wire,
+    where it was kept."""
 
     order_id: int
     device: str
@@ -57,6 +58,7 @@ class AttemptOut(Row):
     refusal: str | None
     text: str | None
     note: str | None
+    chosen: str | None
     polls: int
     due_at: datetime
     created_at: datetime
@@ -126,13 +128,14 @@ def attempt_out(row: AttemptRow) -> AttemptOut:
     """Return an attempt as it is shown."""
     shown = {name: getattr(row, name) for name in AttemptOut.model_fields}
     shown["cost"] = None if row.cost is None else format_amount(row.cost)
-    shown["placing"] = _exchange_out(row.placing)
-    shown["report"] = _exchange_out(row.report)
+    shown["placing"] = exchange_out(row.placing) if row.placing else None
+    shown["report"] = exchange_out(row.report) if row.report else None
     return AttemptOut(**shown)
 
 
-def _exchange_out(row: ExchangeRow | None) -> ExchangeOut | None:
-    return ExchangeOut(**{name: getattr(row, name) for name in ExchangeOut.model_fields}) if row else None
+def exchange_out(row: ExchangeRow) -> ExchangeOut:
+    """Return an exchange as it is shown."""
+    return ExchangeOut(**{name: getattr(row, name) for name in ExchangeOut.model_fields})
 
 
 @router.post("/{attempt_id}/cancel", summary="Ask the supplier to cancel")

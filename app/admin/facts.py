@@ -6,16 +6,34 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.admin.attempts import AttemptOut, attempt_out
+from app.admin.attempts import AttemptOut, ExchangeOut, attempt_out, exchange_out
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Parts, Reader, Transaction
 from app.admin.schemas import Decimals, PathId
 from app.money import format_amount
 from app.orders.facts import AttemptFacts, OtherAttempt, Outcome, read_facts
 from app.orders.hidden import hidden, open_fields, private_values
+from app.suppliers.evidence import BalanceEvidence
 from app.suppliers.hiding import hiding
 
 router = APIRouter(prefix="/attempts", tags=["orders"], route_class=ExactRoute)
+
+
+class BalanceOut(BaseModel):
+    """Our balance there before and after it was sent, and what that proves. ``unexplained`` is what left the account
+    beyond what is known; ``others_in_doubt`` counts other attempts that could account for it."""
+
+    currency: str
+    before: Decimals | None
+    before_at: datetime | None
+    after: Decimals | None
+    after_at: datetime | None
+    deposits: Decimals
+    other_costs: Decimals
+    unexplained: Decimals | None
+    others_in_doubt: int
+    verdict: Literal["charged", "not_charged", "unknown"]
+    reason: str
 
 
 class OtherAttemptOut(BaseModel):
@@ -59,6 +77,8 @@ class FactsOut(BaseModel):
     finds: int = Field(description="How often it was looked for.")
     find_said: str | None
     find_next: datetime | None
+    exchanges: list[ExchangeOut] = Field(description="All that was said about it and is kept, oldest first.")
+    balance: BalanceOut
     others: list[OtherAttemptOut]
     outcomes: list[OutcomeOut] = Field(description="Empty when the truth is known.")
 
@@ -83,9 +103,18 @@ def _out(facts: AttemptFacts) -> FactsOut:
         finds=facts.finds,
         find_said=facts.find_said,
         find_next=facts.find_next,
+        exchanges=[exchange_out(exchange) for exchange in facts.exchanges],
+        balance=_balance(facts.balance),
         others=[_other(other) for other in facts.others],
         outcomes=[_outcome(outcome) for outcome in facts.outcomes],
     )
+
+
+def _balance(balance: BalanceEvidence) -> BalanceOut:
+    shown: dict[str, Any] = {name: getattr(balance, name) for name in BalanceOut.model_fields}
+    for name in ("before", "after", "deposits", "other_costs", "unexplained"):
+        shown[name] = None if shown[name] is None else format_amount(shown[name])
+    return BalanceOut(**shown)
 
 
 def _other(other: OtherAttempt) -> OtherAttemptOut:

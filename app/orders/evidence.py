@@ -14,7 +14,7 @@ from app.clock import now
 from app.db import Connection
 from app.money import format_amount
 from app.orders.hidden import hidden, open_fields, private_values
-from app.orders.reading import AttemptRow, ExchangeRow, OrderStory, read_order
+from app.orders.reading import AttemptRow, OrderStory, exchanges_of, read_order
 from app.orders.timeline import Entry, Known, facts, in_time, money, stamp, timeline
 from app.sealing import Sealer
 from app.suppliers.hiding import hiding
@@ -28,7 +28,7 @@ _TOLD = ("order", "parties", "attempts", "timeline")
 
 _READING = (
     "Times are UTC. Requests bear the clock of the worker that sent them, everything else that of the database.",
-    "The list is in the order of time; what bears the same time was written in one transaction.",
+    "The list is in the order of time; what happened in one transaction may bear one time.",
     "sha256 is that of this document without sha256 and generated_at, as JSON with sorted keys, no blanks between"
     " tokens, UTF-8: the same facts give the same sum whenever the document is made.",
     "*** stands where a secret was.",
@@ -52,11 +52,6 @@ HOW_TO_READ: Mapping[Audience, tuple[str, ...]] = {
     ),
 }
 
-_LINKED = """
-SELECT a.number, e.id, e.call, e.at, e.method, e.url, e.request, e.status, e.reply, e.milliseconds, e.error
-FROM attempts a JOIN exchanges e ON e.id IN (a.place_exchange_id, a.report_exchange_id)
-WHERE a.order_id = %s ORDER BY e.id, a.number
-"""
 # An alarm belongs here if it is about the order, or about a supplier or route of it while the order was open.
 _ALARMS = """
 SELECT id, kind, subject, text, count, state, first_seen, last_seen, acknowledged_by, closed_at FROM alarms
@@ -81,7 +76,7 @@ async def read_evidence(conn: Connection, sealer: Sealer, order_id: int, audienc
         parties, attempts, entries = _customers_parties(key), [], _customers_timeline(story, key)
     else:
         known = Known(
-            story, key, await _exchanges(conn, order_id), await _alarms(conn, story), await _staff(conn, story)
+            story, key, await exchanges_of(conn, order_id), await _alarms(conn, story), await _staff(conn, story)
         )
         parties, entries = await _parties(conn, known), timeline(known)
         attempts = [_attempt(attempt) for attempt in story.attempts]
@@ -171,11 +166,6 @@ async def _key(conn: Connection, order_id: int) -> dict[str, Any]:
     return dict(await cursor.fetchone() or {})
 
 
-async def _exchanges(conn: Connection, order_id: int) -> list[tuple[int, ExchangeRow]]:
-    cursor = await conn.execute(_LINKED, (order_id,))
-    return [(row.pop("number"), ExchangeRow(**row)) for row in await cursor.fetchall()]
-
-
 async def _alarms(conn: Connection, story: OrderStory) -> list[AlarmRow]:
     others = {f"supplier {attempt.supplier_id}" for attempt in story.attempts}
     others |= {f"route {attempt.route_id}" for attempt in story.attempts}
@@ -250,6 +240,11 @@ def _customers_timeline(story: OrderStory, key: Mapping[str, Any]) -> list[Entry
         Entry(event.at, "order", "we", _CUSTOMERS_STATES[event.new_state], place=(1, event.id))
         for event in story.events
         if event.attempt_id is None and event.new_state in _CUSTOMERS_STATES
+    ]
+    entries += [
+        Entry(event.at, "order", "we", "It was asked that the order be cancelled.", place=(1, event.id))
+        for event in story.events
+        if event.kind == "cancel"
     ]
     for transfer, entry in zip(story.transfers, money(story.transfers, {}), strict=True):
         amount = format_amount(transfer.amount)

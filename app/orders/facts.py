@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from app.db import Connection
 from app.orders import policy
 from app.orders.attempts import ClaimedAttempt, Write
-from app.orders.reading import AttemptRow, read_attempt
+from app.orders.reading import AttemptRow, ExchangeRow, exchanges_of, read_attempt
 from app.orders.states import AttemptState, OrderState
+from app.suppliers.evidence import BalanceEvidence, balance_evidence
 from app.suppliers.service import route_facts
 
 MAX_OTHERS = 20
@@ -48,7 +49,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFacts:
-    """An attempt with what was said to the supplier, and what a person needs beside it.
+    """An attempt with everything that was said to the supplier, and what a person needs beside it.
 
     ``panel`` is where staff look the order up; ``price`` is for all pieces, in micro-units of ``currency``.
     ``finds`` is how often it was looked for, ``find_next`` when it is again, None if it is not. ``outcomes`` are empty
@@ -65,6 +66,8 @@ class AttemptFacts:
     finds: int
     find_said: str | None
     find_next: datetime | None
+    exchanges: Sequence[ExchangeRow]
+    balance: BalanceEvidence
     others: Sequence[OtherAttempt]
     outcomes: Sequence[Outcome]
 
@@ -107,6 +110,8 @@ async def read_facts(conn: Connection, attempt_id: int) -> AttemptFacts:
         finds=attempt.polls if unclear else 0,
         find_said=attempt.note if unclear else None,
         find_next=attempt.due_at if unclear else None,
+        exchanges=[exchange for _, exchange in await exchanges_of(conn, attempt.order_id, attempt_id=attempt_id)],
+        balance=await balance_evidence(conn, attempt_id),
         others=[OtherAttempt(**row) for row in await others.fetchall()],
         outcomes=await _outcomes(conn, attempt) if unclear else [],
     )

@@ -76,6 +76,7 @@ class AttemptRow:
     placed_at: datetime | None
     closed_at: datetime | None
     device: str
+    chosen: str | None = None
     placing: ExchangeRow | None = None
     report: ExchangeRow | None = None
 
@@ -127,9 +128,19 @@ SELECT a.id, a.order_id, a.number, a.state, a.route_id, a.supplier_id, s.name AS
        m.name AS remote_service, a.remote_id, a.cost,
        COALESCE(a.cost_currency, NULLIF(m.currency, ''), s.currency)::text AS currency,
        a.refusal, a.text, a.note, a.polls, a.due_at,
-       a.created_at, a.sent_at, a.placed_at, a.closed_at, a.place_exchange_id, a.report_exchange_id, o.device
+       a.created_at, a.sent_at, a.placed_at, a.closed_at, a.place_exchange_id, a.report_exchange_id, o.device, a.chosen
 FROM attempts a JOIN orders o ON o.id = a.order_id JOIN suppliers s ON s.id = a.supplier_id
 JOIN remote_services m ON m.id = a.remote_service_id
+"""
+_ALL_EXCHANGES = """
+SELECT DISTINCT a.number, e.id, e.call, e.at, e.method, e.url, e.request, e.status, e.reply, e.milliseconds, e.error
+FROM attempts a
+CROSS JOIN LATERAL (
+    SELECT unnest(ARRAY[a.place_exchange_id, a.report_exchange_id]) AS id
+    UNION ALL SELECT l.exchange_id FROM attempt_exchanges l WHERE l.attempt_id = a.id
+) x
+JOIN exchanges e ON e.id = x.id
+WHERE a.order_id = %(order)s AND (%(attempt)s::bigint IS NULL OR a.id = %(attempt)s) ORDER BY e.id, a.number
 """
 _EXCHANGES = "SELECT id, call, at, method, url, request, status, reply, milliseconds, error FROM exchanges"
 
@@ -224,6 +235,14 @@ async def read_attempt(conn: Connection, attempt_id: int) -> AttemptRow:
     if not rows:
         raise NotFound("There is no such attempt.")
     return (await _with_exchanges(conn, rows))[0]
+
+
+async def exchanges_of(
+    conn: Connection, order_id: int, *, attempt_id: int | None = None
+) -> list[tuple[int, ExchangeRow]]:
+    """Return all that is kept of what was said about an order, or one attempt of it, with the attempt's number."""
+    cursor = await conn.execute(_ALL_EXCHANGES, {"order": order_id, "attempt": attempt_id})
+    return [(row.pop("number"), ExchangeRow(**row)) for row in await cursor.fetchall()]
 
 
 async def _with_exchanges(conn: Connection, rows: list[dict[str, Any]]) -> list[AttemptRow]:

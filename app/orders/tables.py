@@ -111,7 +111,8 @@ class Attempt(Base):
 
     ``chosen`` says why this route was taken. ``max_cost`` (micro-units of the supplier's currency, for all pieces) is
     the cost that staff agreed to for an attempt which they ordered; ``forced`` is their word that the supplier shall
-    take it although it looks like a duplicate there. ``cancel_asked_at`` is when the supplier answered that wish.
+    take it although it looks like a duplicate there. The exchanges of placing it and of the report that ended it may be
+    gone when their time is over; their numbers stay. ``cancel_asked_at`` is when the supplier answered that wish.
     """
 
     __tablename__ = "attempts"
@@ -144,6 +145,9 @@ class Attempt(Base):
         Index("ix_attempts_unclear", "supplier_id", "due_at", postgresql_where=text("state = 'unclear'")),
         # Rows lie in the order of their making, so this little tells where the last days begin.
         Index("ix_attempts_created_at", "created_at", postgresql_using="brin"),
+        # So do the exchanges they point to: whose attempt an old one was is found without reading all attempts.
+        Index("ix_attempts_place_exchange_id", "place_exchange_id", postgresql_using="brin"),
+        Index("ix_attempts_report_exchange_id", "report_exchange_id", postgresql_using="brin"),
         # What the books of a supplier are made of: those of a day, found without a look at all the others.
         Index("ix_attempts_sent_at", "sent_at", postgresql_using="brin"),
         Index("ix_attempts_failed", "supplier_id", "closed_at", postgresql_where=text("state = 'failed'")),
@@ -175,8 +179,18 @@ class Attempt(Base):
     sent_at: Mapped[datetime | None]
     placed_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
-    place_exchange_id: Mapped[int | None] = mapped_column(ForeignKey("exchanges.id"))
-    report_exchange_id: Mapped[int | None] = mapped_column(ForeignKey("exchanges.id"))
+    place_exchange_id: Mapped[int | None]
+    report_exchange_id: Mapped[int | None]
+
+
+class AttemptExchange(Base):
+    """A further exchange of an attempt: a search for it, a wish to cancel or hurry it, a log-in before the order."""
+
+    __tablename__ = "attempt_exchanges"
+    __table_args__ = (Index("ix_attempt_exchanges_exchange_id", "exchange_id"),)
+
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), primary_key=True)
+    exchange_id: Mapped[int] = mapped_column(ForeignKey("exchanges.id", ondelete="CASCADE"), primary_key=True)
 
 
 class OrderEvent(Base):

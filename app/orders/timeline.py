@@ -25,6 +25,17 @@ _STAFF = "staff "
 _WISH, _CALL, _EVENT, _MONEY, _TRY, _ALARM = range(6)
 
 
+_HAPPENED = {
+    "cancel": "somebody wants it cancelled",
+    "held": "it waits for a person, or goes on",
+    "late": "it is later than was promised",
+    "result": "its result was replaced",
+    "recheck": "the supplier was asked once more",
+    "asked": "the supplier was asked",
+}
+"""Kinds of events that change no state, in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that happened: ``attempt`` is the number of the try it belongs to, ``facts`` hold what is known of it,
@@ -116,6 +127,7 @@ def _attempt(attempt: AttemptRow, *, wire_kept: bool) -> Iterator[Entry]:
             supplier_id=attempt.supplier_id,
             supplier=attempt.supplier,
             remote_service=attempt.remote_service,
+            why_this_route=attempt.chosen,
         ),
         (_TRY, attempt.id),
     )
@@ -179,7 +191,7 @@ def _event(event: EventRow, numbers: Mapping[int, int], staff: Mapping[int, str]
     number = numbers.get(event.attempt_id) if event.attempt_id is not None else None
     subject = "The order" if number is None else f"Attempt {number}"
     if event.new_state is None or event.old_state == event.new_state:
-        what = f"{subject}: {event.kind}."
+        what = f"{subject}: {_HAPPENED.get(event.kind, event.kind)}."
     elif event.old_state is None:
         what = f"{subject} became {event.new_state}."
     else:

@@ -272,9 +272,14 @@ async def route_facts(conn: Connection, wanted: Iterable[tuple[int, str]]) -> di
     return facts
 
 
-async def keep_exchanges(conn: Connection, supplier_id: int, call: str, exchanges: Sequence[Exchange]) -> int | None:
-    """Keep what was said on the wire as evidence; return the id of the last exchange, None if there was none."""
-    kept: int | None = None
+async def keep_exchanges(
+    conn: Connection, supplier_id: int, call: str, exchanges: Sequence[Exchange], *, attempts: Sequence[int] = ()
+) -> int | None:
+    """Keep what was said on the wire as evidence; return the id of the last exchange, None if there was none.
+
+    All of it is linked to ``attempts``, for calls that no column of theirs points to, or not to the whole of.
+    """
+    kept: list[int] = []
     for exchange in exchanges:
         cursor = await conn.execute(
             "INSERT INTO exchanges (supplier_id, call, at, method, url, request, status, reply, milliseconds, error)"
@@ -292,9 +297,14 @@ async def keep_exchanges(conn: Connection, supplier_id: int, call: str, exchange
                 _text(exchange.error) or None,
             ),
         )
-        row = await cursor.fetchone()
-        kept = row["id"] if row else None
-    return kept
+        kept += [row["id"] for row in await cursor.fetchall()]
+    if kept and attempts:
+        await conn.execute(
+            "INSERT INTO attempt_exchanges (attempt_id, exchange_id)"
+            " SELECT a, e FROM unnest(%s::bigint[]) a CROSS JOIN unnest(%s::bigint[]) e",
+            (list(attempts), kept),
+        )
+    return kept[-1] if kept else None
 
 
 def _text(value: str) -> str:

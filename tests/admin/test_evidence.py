@@ -25,7 +25,7 @@ from app.sealing import Sealer
 from app.suppliers.service import keep_exchanges
 from tests.admin.conftest import ok, refused
 from tests.admin.test_orders import WORKER, order, send
-from tests.factories import Shop, make_remote_service, make_route, make_shop, make_supplier
+from tests.factories import IMEIS, Shop, make_remote_service, make_route, make_shop, make_supplier
 
 KEY, OTHER_KEY = "their-secret-key", "another-suppliers-key"
 PASSWORD, PIN = "hunter2 & friends", "4711"
@@ -68,10 +68,10 @@ async def test_the_life_of_an_order_is_one_list_in_time(owner: httpx2.AsyncClien
     times = [entry["at"] for entry in found["timeline"]]
     assert times == sorted(times)
     assert [(entry["kind"], entry["facts"].get("transfer", entry["attempt"])) for entry in found["timeline"]] == [
-        ("order", None), ("money", "charge"), ("attempt", 1), ("alarm", None), ("attempt", 1), ("request", 1),
+        ("order", None), ("attempt", 1), ("money", "charge"), ("alarm", None), ("attempt", 1), ("request", 1),
         ("attempt", 1), ("order", None), ("money", "settle"), ("staff", None), ("money", "reverse"),
     ]  # fmt: skip
-    placed, charged, prepared, alarm, sent, request, done, _, settled, reversal, back = found["timeline"]
+    placed, prepared, charged, alarm, sent, request, done, _, settled, reversal, back = found["timeline"]
     assert (placed["who"], placed["facts"]["key"]) == (f"customer {shop.username}", shop.key_id)
     assert placed["facts"]["key_ends_with"] == shop.key[-4:]
     assert (charged["facts"]["effect_on_customer"], charged["facts"]["in_escrow_for_this_order"]) == ("-2.00", "2.00")
@@ -101,6 +101,32 @@ async def test_asking_is_told_as_one_line(owner: httpx2.AsyncClient, db: Databas
     [asking] = [entry for entry in (await evidence(owner, order_id))["timeline"] if entry["kind"] == "asking"]
     assert asking["what"] == "From here on the supplier was asked 31 times."
     assert (asking["facts"]["said_last"], asking["facts"]["remote_id"]) == ("In queue", "77")
+
+
+async def test_searches_and_wishes_of_an_attempt_are_told_too(
+    owner: httpx2.AsyncClient, db: Database, shop: Shop
+) -> None:
+    [order_id] = await order(db, shop)
+    attempt_id = await send(db, shop, AttemptState.UNCLEAR, order_to=OrderState.IN_PROGRESS, text="?")
+    [other] = await order(db, shop, IMEIS[1:2])
+    other_attempt = await send(db, shop, AttemptState.PLACED, order_to=OrderState.IN_PROGRESS, remote_id="77")
+    for call, attempts in (("find", [attempt_id]), ("hurry", [attempt_id, other_attempt]), ("find", [])):
+        async with db.transaction() as conn:
+            said = [Exchange(now(), "POST", f"http://x/{step}", "", 200, "", 1, "") for step in ("login", call)]
+            await keep_exchanges(conn, shop.supplier_id, call, said, attempts=attempts)
+    for number, expected in (
+        (order_id, ["place", "find", "find", "hurry", "hurry"]),
+        (other, ["place"] + 2 * ["hurry"]),
+    ):
+        told = [entry for entry in (await evidence(owner, number))["timeline"] if entry["kind"] == "request"]
+        assert [entry["facts"]["call"] for entry in told] == expected
+    facts = await ok(owner.get(f"attempts/{attempt_id}/facts"))
+    assert [exchange["call"] for exchange in facts["exchanges"]] == ["place", "find", "find", "hurry", "hurry"]
+    # When their time is over they are gone, and it is said so.
+    async with db.transaction() as conn:
+        await conn.execute("DELETE FROM exchanges")
+    [sent] = [entry for entry in (await evidence(owner, order_id))["timeline"] if "wire" in entry["facts"]]
+    assert sent["facts"]["wire"].startswith("no request is kept")
 
 
 async def test_the_same_facts_have_the_same_sum(owner: httpx2.AsyncClient, db: Database, shop: Shop) -> None:

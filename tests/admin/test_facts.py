@@ -54,10 +54,19 @@ async def test_pain_1_one_screen_tells_what_was_sent_what_came_back_and_where_to
 ) -> None:
     [earlier] = await order(db, shop)
     first = await send(db, shop, AttemptState.DONE, order_to=OrderState.COMPLETED, remote_id="S1", text="x", result="x")
+    await run(db, "UPDATE orders SET created_at = now() - interval '1 day'")
     [order_id] = await order(db, shop)
     attempt = await unclear(db, shop)
     await run(db, "UPDATE attempts SET note = 'not there yet', polls = 3 WHERE id = %s", attempt)
     await order(db, shop, IMEIS[1:2])
+    async with db.transaction() as conn:
+        for minutes, amount in ((40, "10"), (5, "9")):
+            await conn.execute(
+                "INSERT INTO supplier_balances (supplier_id, amount, currency, asked_at, at) SELECT %(supplier)s,"
+                " %(amount)s, 'USD', t, t FROM (SELECT now() - make_interval(mins => %(ago)s) AS t) t",
+                {"supplier": shop.supplier_id, "amount": int(amount) * 1_000_000, "ago": minutes},
+            )
+        await conn.execute("UPDATE attempts SET sent_at = now() - interval '30 minutes' WHERE id = %s", (attempt,))
     found = await facts(owner, attempt)
     assert (found["attempt"]["order_id"], found["attempt"]["state"], found["attempt"]["cost"]) == (
         order_id, "unclear", "1.00",
@@ -67,6 +76,9 @@ async def test_pain_1_one_screen_tells_what_was_sent_what_came_back_and_where_to
     assert (found["price"], found["currency"], found["order_state"]) == ("2.00", "USD", "in_progress")
     assert found["panel"] == "https://up.example:8443/"
     assert (found["finds"], found["find_said"]) == (3, "not there yet")
+    assert (found["balance"]["before"], found["balance"]["after"]) == ("10.00", "9.00")
+    assert found["balance"]["verdict"] in ("charged", "unknown")
+    assert found["balance"]["reason"]
     assert found["find_next"] == found["attempt"]["due_at"]
     assert [(row["id"], row["order_id"], row["state"], row["remote_id"]) for row in found["others"]] == [
         (first, earlier, "done", "S1")
@@ -123,7 +135,7 @@ async def test_pain_30_no_secret_is_among_the_facts(owner: httpx2.AsyncClient, d
     await order(db, shop)
     attempt = await unclear(db, shop)
     said = "Invalid key their-secret-key for hunter2hunter2"
-    await run(db, "UPDATE orders SET fields = '{\"Apple password\": \"hunter2hunter2\"}'")
+    await run(db, 'UPDATE orders SET fields = \'{"Apple password": "hunter2hunter2"}\'')
     await run(db, "UPDATE attempts SET text = %s, note = %s", said, said)
     await run(db, "UPDATE exchanges SET request = %s, reply = %s, url = %s", said, said, said)
     text = json.dumps(await facts(owner, attempt))

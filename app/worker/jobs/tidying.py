@@ -2,6 +2,7 @@
 
 import structlog
 
+from app.orders.exchanges import forget_exchanges
 from app.orders.files import drop_orphans
 from app.suppliers.balances import prune_readings
 from app.suppliers.changes import forget_changes
@@ -24,7 +25,8 @@ def register(jobs: Jobs) -> None:
         async with jobs.db.pool.connection() as conn:
             files, calls = await drop_orphans(conn), await forget_calls(conn)
             changes, readings = await forget_changes(conn), await prune_readings(conn)
-        log.info("tidied up", files=files, calls=calls, changes=changes, readings=readings)
+            said = await forget_exchanges(conn, days=jobs.settings.exchange_days)
+        log.info("tidied up", files=files, calls=calls, changes=changes, readings=readings, exchanges=said)
 
     @app.periodic(cron="*/5 * * * *")
     @app.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=False)
