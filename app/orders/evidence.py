@@ -170,7 +170,7 @@ async def _alarms(conn: Connection, story: OrderStory) -> list[AlarmRow]:
     others = {f"supplier {attempt.supplier_id}" for attempt in story.attempts}
     others |= {f"route {attempt.route_id}" for attempt in story.attempts}
     others |= {f"remote service {attempt.remote_service_id}" for attempt in story.attempts}
-    others |= {f"attempt {attempt.id}" for attempt in story.attempts}
+    others |= {f"attempt {attempt.id}" for attempt in story.attempts} | {f"service {story.order.service_id}"}
     cursor = await conn.execute(
         _ALARMS,
         {

@@ -33,6 +33,16 @@ async def ask(trunkline: Trunkline, attempt: int, wish: str) -> httpx2.Response:
     return await trunkline.staff.post(f"/api/admin/attempts/{attempt}/{wish}")
 
 
+async def asked(trunkline: Trunkline, order: int) -> tuple[list[str], list[str]]:
+    """What the order's evidence says of wishes: the calls that were kept, and what staff asked with which answer."""
+    told = await trunkline.call("GET", f"orders/{order}/evidence")
+    calls = [entry["facts"]["call"] for entry in told["timeline"] if entry["kind"] == "request"]
+    staff = [
+        entry["facts"]["detail"] for entry in told["timeline"] if entry["what"].endswith("the supplier was asked.")
+    ]
+    return [call for call in calls if call in ("cancel", "hurry")], staff
+
+
 async def test_cancelled_within_ten_minutes_is_refunded_and_later_it_is_not(trunkline: Trunkline) -> None:
     fake = FakeDoctorSim(work_seconds=10_000)
     system = SYSTEMS["doctorsim"]
@@ -52,6 +62,10 @@ async def test_cancelled_within_ten_minutes_is_refunded_and_later_it_is_not(trun
         refused = await ask(trunkline, attempt, "cancel")
         assert (refused.status_code, refused.json()["code"]) == (502, "supplier_failed")
         assert (await trunkline.status(second))[0] == 1
+        for order, began in ((first, "cancel: failed: "), (second, "cancel: no answer: ")):
+            calls, [told] = await asked(trunkline, order)
+            assert calls == ["cancel"]
+            assert told.startswith(began)
     await trunkline.audit_is_clean()
 
 
