@@ -149,6 +149,8 @@ def test_orders_beside_it_count_by_what_is_certain_of_them() -> None:
     assert verdict(20, 17, 17, others=[placed]) is Verdict.UNKNOWN, "its money may have been given back unheard"
     assert verdict(20, 20, 20, lingering=5) is Verdict.UNKNOWN
     assert verdict(20, 15, 15, lingering=5) is Verdict.CHARGED
+    afterwards = replace(done, state="unclear", sent_at=at(362))
+    assert verdict(20, 15, others=[afterwards]) is Verdict.CHARGED, "sent after the only balance"
     at_the_reading = replace(done, sent_at=at(-361), placed_at=at(-355))
     assert verdict(20, 15, 15, others=[at_the_reading]) is Verdict.UNKNOWN, "before or after the first balance"
     assert verdict(20, 12, 12, others=[replace(done, currency="EUR")]) is Verdict.UNKNOWN
@@ -159,6 +161,9 @@ def test_deposits_count_unless_their_time_could_make_the_difference() -> None:
     assert verdict(20, 65, 65, deposits=[Deposit(50, "USD", at(20))]) is Verdict.CHARGED
     assert verdict(20, 70, 70, deposits=[Deposit(50, "USD", at(20))]) is Verdict.NOT_CHARGED
     assert verdict(20, 20, 20, deposits=[Deposit(5, "USD", at(20))]) is Verdict.UNKNOWN, "written down too late?"
+    six = [Deposit(6, "USD", at(20))]
+    assert verdict(20, 21, 21, deposits=six) is Verdict.CHARGED
+    assert verdict(20, 21, 21, deposits=six, lingering=1) is Verdict.UNKNOWN, "or paid in earlier, and one given back"
     assert verdict(20, 70, 65, 65) is Verdict.UNKNOWN, "a rise that nobody wrote down"
     assert verdict(20, 65, 65, deposits=[Deposit(50, "EUR", at(20))]) is Verdict.UNKNOWN
 
