@@ -8,6 +8,7 @@ api/files.py  signed links to results that are files; api/metrics.py  what Prome
 admin/        the staff JSON API, one file per noun
 worker/       dispatch, poll and sweep (the order path), jobs (periodic side jobs)
 migrate.py    brings a database to the newest schema; tables.py  every table in one metadata
+audit/        what is promised of all of it, and the proof; the runs that were kept
 approvals/    acts with money that one member of staff asks for and another approves
 orders/       orders, attempts and their events; the one function that changes a status
 suppliers/    our accounts upstream, their catalogues, the routes to them

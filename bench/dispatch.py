@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import psycopg
 
+from app.audit.service import audit
 from app.db import Database
-from app.ledger.audit import audit
 from bench.children import ChildError, running, serving
 from bench.report import Line, rate
 from bench.shop import devices, fill, open_reselling_shop
@@ -78,8 +78,7 @@ def _with_database(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
 
 
 async def _proof(db: Database) -> str:
-    async with db.pool.connection() as conn:
-        result = await audit(conn)
+    result = await audit(db)
     return "; ".join(f"{finding.promise}: {finding.subject}" for finding in result.findings)
 
 

@@ -1,12 +1,12 @@
-"""``trunkline audit``: the ledger's proof."""
+"""``trunkline audit``: the proof that no credit was lost, doubled or invented."""
 
 import sys
 
 import typer
 
+from app.audit.promises import AuditResult
+from app.audit.service import audit as prove
 from app.cli.session import Session, with_database
-from app.ledger.audit import AuditResult
-from app.ledger.audit import audit as prove
 
 
 def audit() -> None:
@@ -16,14 +16,18 @@ def audit() -> None:
     """
 
     async def work(session: Session) -> AuditResult:
-        async with session.db.pool.connection() as conn:
-            return await prove(conn)
+        return await prove(session.db)
 
     result = with_database(work)
-    print(f"Looked at {result.accounts} accounts, {result.transfers} transfers, {result.orders} orders.")
+    print(
+        f"Looked at {result.accounts} accounts, {result.transfers} transfers, {result.orders} orders,"
+        f" {result.attempts} attempts in {result.seconds:.1f} s."
+    )
     if result.ok:
         print("The books balance.")
         return
     for finding in result.findings:
         print(f"Broken: {finding.promise}: {finding.subject}: {finding.detail}", file=sys.stderr)
+    for promise, times in result.breaks.items():
+        print(f"{times} times: {promise}", file=sys.stderr)
     raise typer.Exit(1)

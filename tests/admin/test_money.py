@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from app.audit.service import audit
 from app.db import Database
-from app.ledger.audit import audit
 from tests.admin.conftest import ok, refused
 
 
@@ -16,8 +16,7 @@ async def path(owner: httpx2.AsyncClient, db: Database) -> AsyncIterator[str]:
     """The path of a customer without credit; the books balance at the end."""
     made = await ok(owner.post("customers", json={"name": "Fix It", "email": "a@fix.example"}), 201)
     yield f"customers/{made['id']}"
-    async with db.pool.connection() as conn:
-        assert (await audit(conn)).ok
+    assert (await audit(db)).ok
 
 
 async def balance(owner: httpx2.AsyncClient, path: str) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.audit.service import audit
 from app.catalog.snapshot import load_catalog
 from app.clock import now
 from app.connectors.http import Exchange
 from app.db import Database
-from app.ledger.audit import audit
 from app.orders.attempts import Write, claim, record
 from app.orders.service import place
 from app.orders.states import AttemptState, OrderState
@@ -223,5 +223,4 @@ async def test_the_proof_answers_also_when_something_is_broken(
     assert found["ok"] is False
     assert {"promise", "subject", "detail"} == found["findings"][0].keys()
     assert "every balance equals its transfers" in {finding["promise"] for finding in found["findings"]}
-    async with db.pool.connection() as conn:
-        assert len((await audit(conn)).findings) == len(found["findings"])
+    assert len((await audit(db)).findings) == len(found["findings"])

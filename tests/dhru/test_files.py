@@ -10,9 +10,9 @@ import pytest
 from starlette.applications import Starlette
 
 from app.api.files import FileLinks, file_routes
+from app.audit.service import audit
 from app.connectors.base import File
 from app.db import Database
-from app.ledger.audit import audit
 from app.money import MICRO
 from app.orders.files import drop_orphans, store_file
 from app.sealing import Sealer
@@ -250,8 +250,7 @@ async def test_the_books_are_right_after_all_that(panel: Panel, service: int, db
     await place(panel, service)
     await place(panel, service)
     await place(panel, service, b"other")
-    async with db.pool.connection() as conn:
-        assert (await audit(conn)).ok
+    assert (await audit(db)).ok
 
 
 def test_a_link_lives_as_long_as_the_key_it_was_made_with() -> None:

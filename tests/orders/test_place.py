@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from app.audit.service import audit
 from app.catalog.snapshot import load_catalog
 from app.customers.service import revoke_key, set_state
 from app.db import Database
 from app.errors import Unauthenticated
-from app.ledger.audit import audit
 from app.ledger.service import account_of
 from app.money import MICRO
 from app.orders.service import Outcome, StaleCatalog, place, status
@@ -50,8 +50,7 @@ async def count(db: Database, table: str) -> int:
 
 
 async def assert_sound(db: Database) -> None:
-    async with db.pool.connection() as conn:
-        result = await audit(conn)
+    result = await audit(db)
     assert result.ok, result.findings
 
 

@@ -22,12 +22,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from app.audit.service import audit
 from app.catalog.snapshot import load_catalog
 from app.connectors.base import Placed, Report, ReportStatus
 from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear, Unsupported
 from app.db import Connection, Database
 from app.errors import Conflict
-from app.ledger.audit import audit
 from app.ledger.service import account_of, adjust, topup
 from app.money import MICRO
 from app.orders import policy
@@ -280,9 +280,9 @@ class Life(RuleBasedStateMachine):
             return
 
         async def look() -> None:
+            result = await audit(self.db)
+            assert result.ok, result.findings
             async with self.db.pool.connection() as conn:
-                result = await audit(conn)
-                assert result.ok, result.findings
                 spent = await (
                     await conn.execute(
                         "SELECT COALESCE(sum(price), 0)::bigint AS n FROM orders"

@@ -8,9 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.audit.service import audit
 from app.catalog.snapshot import load_catalog
 from app.db import Database
-from app.ledger.audit import audit
 from app.ledger.service import account_of
 from app.money import MICRO
 from app.orders.service import Outcome, place
@@ -95,8 +95,7 @@ async def stats(url: str) -> dict[str, int]:
 
 
 async def assert_sound(db: Database) -> None:
-    async with db.pool.connection() as conn:
-        result = await audit(conn)
+    result = await audit(db)
     assert result.ok, result.findings
 
 

@@ -1,0 +1,11 @@
+"""The audit: what is true of every database in which no credit was lost, doubled or invented, and the proof of it.
+
+============  ====================================================================================
+promises.py   what a promise, a finding and a result are
+books.py      the promises about accounts and transfers: one scan of the transfers
+orders.py     the promises about each order, its transfers, attempts and events: one pass in slices
+guards.py     that the constraints, indexes and triggers which keep the promises are in place
+service.py    ``audit``: all of them on one snapshot, beside the running service; the runs that were kept
+tables.py     the rows of kept runs
+============  ====================================================================================
+"""
