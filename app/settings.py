@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     )
     sync_minutes: int = Field(30, ge=1, description="Minutes between two readings of a supplier's catalogue.")
     balance_minutes: int = Field(10, ge=1, description="Minutes between two readings of our balance at a supplier.")
+    audit_hour: int = Field(3, ge=0, le=23, description="The hour of the day, in UTC, at which the books are proved.")
     worker_tick_ms: int = Field(
         300, ge=10, le=60_000, description="How often an idle worker looks for due orders, in milliseconds."
     )

@@ -2,6 +2,7 @@
 
 import app.alarms.tables
 import app.approvals.tables
+import app.audit.tables
 import app.catalog.markup_tables
 import app.catalog.tables
 import app.customers.tables

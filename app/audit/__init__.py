@@ -4,8 +4,9 @@
 promises.py   what a promise, a finding and a result are
 books.py      the promises about accounts and transfers: one scan of the transfers
 orders.py     the promises about each order, its transfers, attempts and events: one pass in slices
+approvals.py  that what two members of staff agreed on is what was done
 guards.py     that the constraints, indexes and triggers which keep the promises are in place
-service.py    ``audit``: all of them on one snapshot, beside the running service; the runs that were kept
-tables.py     the rows of kept runs
+service.py    ``audit``: all of them on one snapshot, beside the running service
+runs.py       runs that are kept, and the alarm; tables.py  their rows
 ============  ====================================================================================
 """

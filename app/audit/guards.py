@@ -9,6 +9,7 @@ from typing import cast
 from sqlalchemy import PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 
+from app.approvals.tables import Approval
 from app.audit.promises import MAX_FINDINGS, Breaks, Broken, Finding
 from app.db import Connection
 from app.ledger.tables import Account, Transfer
@@ -17,7 +18,8 @@ from app.orders.tables import Attempt, Order, OrderEvent
 PROMISE = "the guards of the money are in place"
 
 TABLES = {
-    model.__tablename__: cast("Table", model.__table__) for model in (Account, Transfer, Order, Attempt, OrderEvent)
+    model.__tablename__: cast("Table", model.__table__)
+    for model in (Account, Transfer, Order, Attempt, OrderEvent, Approval)
 }
 
 TRIGGERS = {
@@ -26,6 +28,7 @@ TRIGGERS = {
     "transfers_outcome": "transfers",
     "orders_guard_state": "orders",
     "attempts_guard_state": "attempts",
+    "approvals_state": "approvals",
 }
 """Triggers are no part of the models: by name, the table that each stands on."""
 

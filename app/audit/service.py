@@ -11,7 +11,7 @@ from time import monotonic
 
 from psycopg_pool import PoolTimeout
 
-from app.audit import orders
+from app.audit import approvals, orders
 from app.audit.books import PROMISES as BOOK_PROMISES
 from app.audit.books import Books, prove_books
 from app.audit.guards import PROMISE as GUARDS
@@ -36,6 +36,7 @@ WORDS = (
     *(promise.words for promises in BOOK_PROMISES.values() for promise in promises),
     *(promise.words for promise in orders.PROMISES),
     *(listing.words for listing in orders.LISTINGS),
+    approvals.PROMISE.words,
     GUARDS,
 )
 """Every promise there is, in the order in which they are reported."""
@@ -95,6 +96,7 @@ class _Run:
         """Prove what is not about single orders, then join in with the slices."""
         self._books = await prove_books(conn)
         self._broken |= self._books.broken
+        self._broken |= await approvals.PROMISE.read(conn)
         self._broken |= await prove_guards(conn)
         self._broken |= await orders.prove_remote_ids(conn)
         await self.slices(conn)

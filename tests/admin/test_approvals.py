@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.admin import AdminDeps, admin_router, install_error_handlers
+from app.audit.service import audit
 from app.db import Database
-from app.ledger.audit import audit
 from app.ledger.service import account_of
 from app.money import MICRO, format_amount
 from app.sealing import Sealer
@@ -70,8 +70,7 @@ async def office(client_of: ClientOf, db: Database, sealer: Sealer) -> AsyncIter
     asker = await client_of(await token_for(db, sealer, "finance"))
     other = await client_of(await token_for(db, sealer, "owner"))
     yield Office(asker, other, shop, db)
-    async with db.pool.connection() as conn:
-        result = await audit(conn)
+    result = await audit(db)
     assert result.ok, result.findings
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from app.approvals.service import ApprovalKind, Wanted, approve, ask
 from app.connectors.base import Placed, Report, ReportStatus
 from app.connectors.errors import NotSent, RefusalReason, Refused, Unclear
 from app.db import Connection, Database
@@ -31,9 +32,11 @@ OUTCOMES: dict[int, policy.PlaceOutcome] = {
 }
 
 
-async def staff_member(conn: Connection) -> int:
+async def staff_member(conn: Connection, email: str = "a@b.c") -> int:
     """Return the id of somebody of the staff."""
-    cursor = await conn.execute("INSERT INTO staff (email, name, role) VALUES ('a@b.c', 'A', 'owner') RETURNING id")
+    cursor = await conn.execute(
+        "INSERT INTO staff (email, name, role) VALUES (%s, 'A', 'owner') RETURNING id", (email,)
+    )
     row = await cursor.fetchone()
     assert row is not None
     return int(row["id"])
@@ -54,7 +57,10 @@ async def send(db: Database, supplier_id: int, outcomes: Mapping[int, policy.Pla
 
 
 async def shop_with_lives(db: Database, sealer: Sealer) -> Shop:
-    """Return a shop with nine orders, one in each state; the last is for ten pieces, of which three came."""
+    """Return a shop with nine orders, one in each state; the last is for ten pieces, of which three came.
+
+    Its customer was topped up, corrected, and topped up once more with the approval of two.
+    """
     shop = await make_shop(db, sealer)
     async with db.transaction() as conn:
         staff_id = await staff_member(conn)
@@ -63,11 +69,17 @@ async def shop_with_lives(db: Database, sealer: Sealer) -> Shop:
         )
         remote = await make_remote_service(conn, shop.supplier_id, remote_id="3", type="server")
         await make_route(conn, pieces, remote)
-        await adjust(conn, shop.customer_id, amount=-MICRO, reason="a correction", staff_id=staff_id)
+        await adjust(
+            conn, shop.customer_id, amount=-MICRO, reference="note 1", reason="a correction", staff_id=staff_id
+        )
     devices = [await wish(db, shop.imei_service, imei(n)) for n in range(1, IN_PART)]
     placed = await buy(db, shop, *devices, await wish(db, pieces, quantity=10))
     assert [outcome.order_id for outcome in placed] == list(range(1, 10))
     await send(db, shop.supplier_id, OUTCOMES)
     async with db.transaction() as conn:
         await reverse_order(conn, REVERSED, reason="wrong code", staff_id=staff_id)
+        wanted = Wanted(ApprovalKind.TOPUP, shop.customer_id, 5 * MICRO, "USD", "a bank transfer", reference="bank 2")
+        asked = await ask(conn, wanted, staff_id=staff_id)
+        approved = await approve(conn, asked.id, staff_id=await staff_member(conn, "b@c.d"))
+        assert approved.transfer_id is not None
     return shop

@@ -41,6 +41,7 @@ ATTEMPT_TOLD = "every attempt's state is that of its last event"
 REMOTE_ID = "a supplier's id is that of one attempt"
 WHOLE = "every transfer for an order has its order, and is the only one of its kind there"
 ORPHAN = "every attempt has its order"
+APPROVED = "what was approved is what was done"
 
 _ANOTHER_CUSTOMER = """
 WITH c AS (INSERT INTO customers (name, email, username, currency, state)
@@ -55,7 +56,7 @@ BREAKS: dict[str, tuple[str, set[str]]] = {
         "UPDATE accounts SET balance = balance + 1 WHERE role = 'customer'",
         {BALANCES, ZERO},
     ),
-    "a transfer in another currency": ("UPDATE transfers SET currency = 'EUR' WHERE kind = 'topup'", {CURRENCY}),
+    "a transfer in another currency": ("UPDATE transfers SET currency = 'EUR' WHERE reference = 'first'", {CURRENCY}),
     "a top-up out of sales": (
         "UPDATE transfers SET debit_id = (SELECT id FROM accounts WHERE role = 'sales') WHERE kind = 'topup'",
         {WAYS},
@@ -65,7 +66,7 @@ BREAKS: dict[str, tuple[str, set[str]]] = {
         {WAYS},
     ),
     "a transfer of another kind": (
-        "UPDATE transfers SET kind = 'adjust', reference = NULL, reason = 'x' WHERE kind = 'topup'",
+        "UPDATE transfers SET kind = 'adjust', reason = 'x' WHERE reference = 'first'",
         {WAYS},
     ),
     "an open order made dearer": (
@@ -194,6 +195,21 @@ BREAKS: dict[str, tuple[str, set[str]]] = {
         {WHOLE, CHARGED, OUTCOME},
     ),
     "an attempt of no order": (f"UPDATE attempts SET order_id = 4711 WHERE order_id = {REVERSED}", {ORPHAN}),
+    "approved for more than was moved": ("UPDATE approvals SET amount = amount + 1 WHERE kind = 'topup'", {APPROVED}),
+    "approved to give, but taken": ("UPDATE approvals SET amount = -amount WHERE kind = 'topup'", {APPROVED}),
+    "approved under another reference": ("UPDATE approvals SET reference = 'other'", {APPROVED}),
+    "approved for another": (
+        f"{_ANOTHER_CUSTOMER} UPDATE approvals SET customer_id = (SELECT max(id) FROM customers)",
+        {APPROVED},
+    ),
+    "approved by who asked": (
+        "ALTER TABLE approvals DROP CONSTRAINT ck_approvals_four_eyes; UPDATE approvals SET decided_by = requested_by",
+        {APPROVED, GUARDS},
+    ),
+    "approved, but nothing was done": (
+        "ALTER TABLE approvals DROP CONSTRAINT ck_approvals_outcome; UPDATE approvals SET transfer_id = NULL",
+        {APPROVED, GUARDS},
+    ),
     "an attempt that a supplier has under no id": (
         "ALTER TABLE attempts DROP CONSTRAINT ck_attempts_has_remote_id;"
         f"UPDATE attempts SET remote_id = '' WHERE order_id = {PLACED}",
@@ -243,7 +259,7 @@ async def test_orders_in_every_state_are_sound(db: Database, sealer: Sealer) -> 
     result = await audit(db)
     assert result.ok, result.findings
     # The order that was not sent has two attempts; every order was charged, three have one outcome, two have two.
-    assert (result.orders, result.attempts, result.transfers) == (9, 10, 2 + 9 + 3 + 2 * 2)
+    assert (result.orders, result.attempts, result.transfers) == (9, 10, 3 + 9 + 3 + 2 * 2)
     assert result.breaks == {}
     async with db.pool.connection() as conn:
         orders = await (await conn.execute("SELECT DISTINCT state FROM orders")).fetchall()
