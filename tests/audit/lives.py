@@ -43,7 +43,7 @@ async def staff_member(conn: Connection, email: str = "a@b.c") -> int:
 
 
 async def send(db: Database, supplier_id: int, outcomes: Mapping[int, policy.PlaceOutcome]) -> None:
-    """Send every order that waits for a supplier, and record how the calls of these orders ended."""
+    """Send every order that waits for a supplier, and record how the calls of these orders ended; others hang."""
     async with db.transaction() as conn:
         claims = await claim(conn, supplier_id, lease_by="worker", lease_seconds=600, limit=20)
     async with db.transaction() as conn:
