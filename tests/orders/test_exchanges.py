@@ -57,11 +57,12 @@ async def test_what_was_said_stays_while_its_order_is_open_or_may_be_disputed(db
         ("closed in time", AttemptState.DONE, DONE, 99, True),
         ("closed long ago", AttemptState.DONE, DONE, 101, False),
         ("unclear though closed", AttemptState.UNCLEAR, {"order_to": OrderState.IN_PROGRESS}, None, True),
+        ("held without an attempt", AttemptState.REFUSED, {"refusal": "other", "text": "no"}, None, True),
     )
     kept = []
     for number, (name, state, facts, closed_days, stays) in enumerate(cases):
         [order_id] = await order(db, shop, [imei(number)])
-        ids = {} if state is AttemptState.UNCLEAR else {"remote_id": f"S{number}"}
+        ids = {} if state in (AttemptState.UNCLEAR, AttemptState.REFUSED) else {"remote_id": f"S{number}"}
         attempt = await send(db, shop, state, **ids, **facts)
         await run(db, "UPDATE exchanges SET request = %s WHERE request = 'key=***'", f"placing {name}")
         await say(db, shop, f"finding {name}", attempt)
@@ -73,7 +74,7 @@ async def test_what_was_said_stays_while_its_order_is_open_or_may_be_disputed(db
     await say(db, shop, "of nobody")
     await run(db, "UPDATE exchanges SET at = now() - interval '101 days'")
     await say(db, shop, "new, of nobody")
-    # The last one's order is over, but its attempt may still cost money.
+    # This one's order is over, but its attempt may still cost money.
     closed = (
         "UPDATE orders SET state = 'rejected', reason = 'x', closed_at = now() - interval '300 days' WHERE device = %s"
     )
@@ -84,7 +85,7 @@ async def test_what_was_said_stays_while_its_order_is_open_or_may_be_disputed(db
     # The attempt itself is as it was, and so is its order's story.
     async with db.pool.connection() as conn:
         cursor = await conn.execute("SELECT count(*) AS n FROM attempts WHERE place_exchange_id IS NOT NULL")
-        assert await cursor.fetchone() == {"n": 5}
+        assert await cursor.fetchone() == {"n": 6}
 
 
 async def test_a_run_is_bounded_and_the_next_goes_on_behind_what_stays(
