@@ -158,20 +158,6 @@ async def test_balances_stay_within_what_a_row_can_hold(owner: httpx2.AsyncClien
     assert await balance(owner, path) == "27000000000.00"
 
 
-async def test_a_statement_is_read_page_by_page(owner: httpx2.AsyncClient, path: str) -> None:
-    for number in range(5):
-        await ok(owner.post(f"{path}/topups", json={"amount": number + 1, "reference": str(number)}), 201)
-    seen, before = [], None
-    while True:
-        page = await ok(owner.get(f"{path}/statement", params={"limit": 2, **({"before": before} if before else {})}))
-        seen += [row["reference"] for row in page["items"]]
-        before = page["next_before"]
-        if before is None:
-            break
-        assert len(page["items"]) == 2
-    assert seen == ["4", "3", "2", "1", "0"]
-
-
 async def test_nobody_is_credited_who_is_not_there(owner: httpx2.AsyncClient, path: str) -> None:
     await refused(owner.post("customers/999/topups", json={"amount": "1", "reference": "x"}), 404, "not_found")
     await refused(

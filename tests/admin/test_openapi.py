@@ -54,7 +54,8 @@ def test_every_call_is_described(app: FastAPI) -> None:
         assert {"401", "403", "404", "409", "422", "503"} <= codes, name
         for code in codes:
             content = call["responses"][code]["content"]
-            good = "text/html" if name.endswith(".html") else "application/json"
+            files = {".html": "text/html", ".csv": "text/csv"}
+            good = next((files[end] for end in files if name.endswith(end)), "application/json")
             assert list(content) == [good if code < "300" else "application/problem+json"], (name, code)
 
 
