@@ -32,6 +32,7 @@ from app.customers.records import CustomerRow, KeyRow
 from app.db import Connection
 from app.errors import Invalid, NotFound
 from app.ledger import service as ledger
+from app.ledger.debts import MAX_DAYS, set_credit_days
 from app.money import format_amount
 from app.staff.service import Right
 
@@ -54,8 +55,14 @@ class CustomerChange(Body):
     name: str = ""
     state: Literal["active", "suspended"] = "active"
     credit_limit: Amount = Field(0, description="Needs the right to money.")
+    credit_days: int | None = Field(
+        None, ge=1, le=MAX_DAYS, description="After how many days a debt is overdue; null: never. The right to money."
+    )
     reason: str = Field("", max_length=1000, description="Why the credit limit is raised, for who approves it.")
     price_group_id: RowId | None = Field(None, description="null: the list prices.")
+
+
+_MONEY = {"credit_limit", "credit_days"}
 
 
 class CustomerOut(Row):
@@ -67,6 +74,8 @@ class CustomerOut(Row):
     currency: str
     balance: Decimals
     credit_limit: Decimals
+    credit_days: int | None
+    overdue: bool
     state: str
     price_group_id: int | None
     statement: str = Field(examples=["/api/admin/customers/1/statement"])
@@ -144,8 +153,9 @@ async def change_customer(
     A credit limit that another has to approve is asked for alone, with nothing else in the body but its reason.
     """
     named = body.model_fields_set
-    if "credit_limit" in named:
+    if named & _MONEY:
         require(staff, Right.MONEY)
+    if "credit_limit" in named:
         asked = await asking.set_credit_limit(
             conn, parts.four_eyes, customer_id, body.credit_limit, reason=body.reason, staff_id=staff.id
         )
@@ -153,8 +163,10 @@ async def change_customer(
             raise Invalid("Another has to approve that limit: ask for it alone.", field="credit_limit")
         if asked is not None:
             return waiting(asked)
-    rest = named - {"credit_limit", "reason"}
-    if rest or "credit_limit" not in named:
+    if "credit_days" in named:
+        await set_credit_days(conn, customer_id, body.credit_days)
+    rest = named - _MONEY - {"reason"}
+    if rest or not named & _MONEY:
         require(staff, Right.OPERATE)
         await records.change_customer(conn, customer_id, body.model_dump(include=rest))
     return await _customer(conn, customer_id)
@@ -204,6 +216,8 @@ def _out(row: CustomerRow) -> CustomerOut:
         currency=row.currency,
         balance=format_amount(row.balance),
         credit_limit=format_amount(row.credit_limit),
+        credit_days=row.credit_days,
+        overdue=row.overdue,
         state=row.state,
         price_group_id=row.price_group_id,
         statement=f"/api/admin/customers/{row.id}/statement",

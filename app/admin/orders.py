@@ -16,6 +16,7 @@ from app.approvals import asking
 from app.db import Connection
 from app.money import format_amount
 from app.orders import reading
+from app.orders.costs import costs_of
 from app.orders.reading import OrderRow
 from app.orders.resolution import reject_order
 
@@ -70,8 +71,15 @@ class OrderTransferOut(BaseModel):
 
 
 class OrderStoryOut(OrderOut):
-    """An order with everything that happened, in order."""
+    """An order with everything that happened, in order.
 
+    `cost` is what the delivering attempt cost, `extra_cost` what others cost beside it, `margin` what is left of what
+    the customer paid; in the order's currency at the rates of now, null while nobody knows.
+    """
+
+    cost: Decimals | None
+    extra_cost: Decimals
+    margin: Decimals | None
     events: list[EventOut]
     attempts: list[AttemptOut]
     transfers: list[OrderTransferOut]
@@ -130,8 +138,12 @@ async def reverse(
 
 async def _story(conn: Connection, order_id: int) -> OrderStoryOut:
     story = await reading.read_order(conn, order_id)
+    costs = await costs_of(conn, order_id)
     return OrderStoryOut(
         **_shown(story.order),
+        cost=None if costs.cost is None else format_amount(costs.cost),
+        extra_cost=format_amount(costs.extra_cost),
+        margin=None if costs.margin is None else format_amount(costs.margin),
         events=[EventOut(**{name: getattr(row, name) for name in EventOut.model_fields}) for row in story.events],
         attempts=[attempt_out(row) for row in story.attempts],
         transfers=[

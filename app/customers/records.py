@@ -22,6 +22,8 @@ class CustomerRow:
     currency: str
     balance: int
     credit_limit: int
+    credit_days: int | None
+    overdue: bool
     price_group_id: int | None
     created_at: datetime
 
@@ -42,7 +44,8 @@ class KeyRow:
 
 
 _CUSTOMERS = """
-SELECT c.id, c.username, c.name, c.email, c.state, c.currency, a.balance, a.credit_limit, c.price_group_id, c.created_at
+SELECT c.id, c.username, c.name, c.email, c.state, c.currency, a.balance, a.credit_limit, a.credit_days, a.overdue,
+       c.price_group_id, c.created_at
 FROM customers c JOIN accounts a ON a.customer_id = c.id
 """
 

@@ -17,7 +17,10 @@ from app.sealing import Sealer, new_token
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling, as of the moment of the look-up. Money and rights are checked again where they are used."""
+    """Who is calling, as of the moment of the look-up. Money and rights are checked again where they are used.
+
+    ``credit_limit`` is what may be used of it now: nothing while a debt is overdue.
+    """
 
     key_id: int
     customer_id: int
@@ -54,7 +57,8 @@ class Asker:
 _IDENTIFY = """
 SELECT q.n, q.key_hash, k.id AS key_id, c.id AS customer_id, c.username, c.name, c.email, c.currency, c.price_group_id,
        EXISTS (SELECT FROM customer_prices p WHERE p.customer_id = c.id) AS own_prices,
-       k.dialect, k.requests_per_minute, a.balance, a.credit_limit,
+       k.dialect, k.requests_per_minute, a.balance,
+       CASE WHEN a.overdue THEN 0 ELSE a.credit_limit END AS credit_limit,
        (SELECT version FROM catalog_version WHERE id = 1) AS catalog_version,
        c.state = 'active' AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AS valid,
        k.allowed_ips = '{}' OR q.ip <<= ANY (k.allowed_ips) AS address_allowed

@@ -9,10 +9,10 @@ from app.db import Database
 from app.redis import Limiter
 from app.sealing import Sealer
 from app.settings import Settings
-from app.worker.jobs import alarms, audit, books, clock, prices, readings, tidying
+from app.worker.jobs import alarms, audit, books, clock, debts, prices, readings, tidying
 from app.worker.jobs.parts import Jobs
 
-NOUNS = (alarms, audit, books, clock, prices, readings, tidying)
+NOUNS = (alarms, audit, books, clock, debts, prices, readings, tidying)
 AGAIN_SECONDS = 2.0
 HEARTBEAT_SECONDS = 10.0
 
