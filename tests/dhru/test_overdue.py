@@ -25,6 +25,7 @@ async def test_an_overdue_customer_orders_again_as_soon_as_they_paid(
 
     async with db.transaction() as conn:
         await conn.execute("SET LOCAL session_replication_role = replica")  # only so can a test make a line older
+        await conn.execute("UPDATE orders SET created_at = now() - interval '9 days' WHERE id = 1")
         await conn.execute(
             "UPDATE transfers SET created_at = now() - interval '8 days' WHERE kind = 'charge' AND order_id = 1"
         )
@@ -40,5 +41,4 @@ async def test_an_overdue_customer_orders_again_as_soon_as_they_paid(
         await topup(conn, customer, amount=1, reference="the rest", staff_id=None)
     assert "SUCCESS" in await panel.place(service, imei(3)), "paid, without waiting for the next look at the debts"
     assert await panel.balance() == -4 * MICRO
-    async with db.pool.connection() as conn:
-        assert (await audit(conn)).ok
+    assert (await audit(db)).ok
