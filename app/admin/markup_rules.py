@@ -58,7 +58,7 @@ class MarkupRuleIn(Body):
     service_group_id: RowId | None = None
     service_id: RowId | None = None
     currency: Currency | None = None
-    percent: Percent = Field(Decimal(0), description="Added to the cost; at most two places.")
+    percent: Percent = Field(description="Added to the cost; at most two places.")
     fixed: Amount = Field(0, description=_FIXED)
     floor: Amount = Field(0, description=_FLOOR)
     least_margin: Amount = Field(0, description=_LEAST_MARGIN)

@@ -50,13 +50,14 @@ async def test_a_rule_is_set_up_changed_and_removed(owner: httpx2.AsyncClient, s
     changed = await ok(owner.patch(path, json={"percent": 30, "up_percent": None, "cost_basis": "first"}))
     assert changed == {**made, "percent": "30.00", "up_percent": None, "cost_basis": "first"}
     assert await ok(owner.get(path)) == changed
-    await ok(owner.post("markup-rules", json={}), 201)
+    await ok(owner.post("markup-rules", json={"percent": 0}), 201)
     first = await ok(owner.get("markup-rules", params={"limit": 1}))
     assert first["items"] == [changed]
     second = await ok(owner.get("markup-rules", params={"limit": 1, "cursor": first["next_cursor"]}))
     assert (len(second["items"]), second["next_cursor"]) == (1, None)
-    await refused(owner.post("markup-rules", json={"service_id": shop.imei_service}), 409, "conflict")
-    await refused(owner.post("markup-rules", json={}), 409, "conflict")
+    await refused(owner.post("markup-rules", json={"service_id": shop.imei_service, "percent": 1}), 409, "conflict")
+    await refused(owner.post("markup-rules", json={"percent": 1}), 409, "conflict")
+    await refused(owner.post("markup-rules", json={}), 422, "invalid", "percent")
     assert await ok(owner.delete(path)) == {"deleted": True}
     await refused(owner.delete(path), 404, "not_found")
     await refused(owner.get(path), 404, "not_found")
@@ -82,8 +83,8 @@ async def test_a_rule_that_cannot_be_is_refused(owner: httpx2.AsyncClient, shop:
         ({"down_percent": 101}, 422, "invalid", "down_percent"),
         ({"cost_basis": "cheapest"}, 422, "invalid", "cost_basis"),
     ):
-        await refused(owner.post("markup-rules", json=body), status, code, field)
-    made = await ok(owner.post("markup-rules", json={"rounding_step": "1"}), 201)
+        await refused(owner.post("markup-rules", json={"percent": 1, **body}), status, code, field)
+    made = await ok(owner.post("markup-rules", json={"percent": 1, "rounding_step": "1"}), 201)
     path = f"markup-rules/{made['id']}"
     await refused(owner.patch(path, json={"rounding_ending": "1"}), 422, "invalid", "rounding_ending")
     await refused(owner.patch(path, json={"percent": None}), 422, "invalid", "percent")

@@ -222,7 +222,7 @@ async def test_the_cost_is_of_the_dearest_route_or_the_first(db: Database, seale
     async with db.transaction() as conn:
         await change_rule(conn, rule_id, {"cost_basis": "dearest"})
     await make_due_prices(db)
-    await rows(db, "UPDATE routes SET paused_until = now() + interval '1 hour' WHERE id = %s RETURNING id", route_id)
+    await rows(db, "UPDATE suppliers SET paused_until = now() + interval '1 hour' WHERE name = 'Other' RETURNING id")
     assert await make_due_prices(db) is None, "a pause that ends by itself is no reason"
     await rows(db, "UPDATE routes SET state = 'paused' WHERE id = %s RETURNING id", route_id)
     assert await make_due_prices(db) == Made(applied=1)
