@@ -18,6 +18,7 @@ from app.db import Database
 from app.money import format_amount
 from app.staff.service import create_staff, create_token
 from tests.campaign import books, faults
+from tests.campaign.books import AttemptRow
 from tests.campaign.plan import Plan, Round, rounds
 from tests.campaign.proof import Books, prove, prove_end
 from tests.campaign.report import Result
@@ -29,6 +30,9 @@ from tests.campaign.world import ROOT, World
 RICH, POOR = credit(10_000_000), credit(20)
 QUIET_SECONDS = 1.5
 """Nothing has to move for so long before it counts as quiet: a sweep may still turn something up."""
+
+STAFF = 6
+"""So many staff work at once on what is in doubt."""
 
 Say = Callable[[str], None]
 
@@ -176,15 +180,21 @@ class Campaign:
     async def _resolve(self, operator: Operator) -> Counter[str]:
         """Let staff say of each unclear attempt what the supplier's own book has."""
         done: Counter[str] = Counter({"found": 0, "not there": 0})
+        at_once = asyncio.Semaphore(STAFF)
+
+        async def one(attempt: AttemptRow, sold: Sold | None) -> None:
+            async with at_once:
+                if await operator.resolve(attempt.id, sold.reference if sold else None):
+                    done["found" if sold else "not there"] += 1
+
         # An order that is not there may take its next route; without faults that ends well.
         for _ in range(3):
             found = await self._read()
             if not found.unclear:
                 break
-            for attempt in found.unclear:
-                sold = found.really_sold(attempt)
-                if await operator.resolve(attempt.id, sold.reference if sold else None):
-                    done["found" if sold else "not there"] += 1
+            async with asyncio.TaskGroup() as working:
+                for attempt in found.unclear:
+                    working.create_task(one(attempt, found.really_sold(attempt)))
             await operator.enter_results()
             await self._drain(operator)
         return done

@@ -137,10 +137,9 @@ class Operator:
 
     async def resume(self) -> None:
         """End every pause that a machine decided, of suppliers and of what they sell."""
-        for supplier_id in self.supplier_ids.values():
-            await self.call("PATCH", f"suppliers/{supplier_id}", {"state": "active"})
-        for route_id in self.route_ids:
-            await self.call("PATCH", f"routes/{route_id}", {"state": "active"})
+        suppliers = (f"suppliers/{supplier_id}" for supplier_id in self.supplier_ids.values())
+        routes = (f"routes/{route_id}" for route_id in self.route_ids)
+        await asyncio.gather(*(self.call("PATCH", path, {"state": "active"}) for path in (*suppliers, *routes)))
 
     async def resolve(self, attempt_id: int, remote_id: str | None) -> bool:
         """Say what the supplier's own book has about an unclear attempt; False if somebody knew before."""

@@ -30,8 +30,8 @@ ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 WORKERS = 2
-BORN_SECONDS = 5.0
-"""A process this young may end because the database is away: it is not up yet."""
+BORN = '"event":"worker started"'
+"""What a worker logs when it is up. Before that it may end because the database is away, as after any bad start."""
 
 Popen = subprocess.Popen[bytes]
 
@@ -45,11 +45,15 @@ class Child:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     process: Popen | None = None
-    started: float = 0.0
+    up: bool = False
+    """Whether it was seen to work since its start."""
+    log_from: int = 0
 
     def start(self) -> None:
         """Start it; what it writes is added to its log."""
+        self.up = False
         with self.log.open("ab") as output:
+            self.log_from = output.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *self.words],
                 cwd=ROOT,  # so that the code under test is the one beside this file
@@ -58,7 +62,12 @@ class Child:
                 stdout=output,
                 stderr=output,
             )
-        self.started = time.time()
+
+    def said(self, words: str) -> bool:
+        """Whether its log has these words since its start."""
+        with self.log.open("rb") as log:
+            log.seek(self.log_from)
+            return words.encode() in log.read()
 
     @property
     def runs(self) -> bool:
@@ -129,6 +138,7 @@ class World:
         """Migrate, start every process and wait until they answer."""
         await asyncio.to_thread(migrate, self.database_url)
         self.suppliers.start()
+        self.suppliers.up = True
         await self.raise_up()
         async with asyncio.timeout(READY_SECONDS):
             while not (self.folder / "suppliers.json").exists():  # noqa: ASYNC110  a file of another process
@@ -156,12 +166,7 @@ class World:
         for child in (self._api, *self._workers, self.suppliers):
             if child.process is None or child.runs:
                 continue
-            database_away = any(
-                kill.victim in (Victim.DATABASE, Victim.BACKEND) and kill.at - child.started < BORN_SECONDS
-                for kill in self.kills
-                if kill.at > child.started - BORN_SECONDS
-            )
-            if child.process.returncode != -signal.SIGKILL and not database_away:
+            if child.process.returncode != -signal.SIGKILL and (child.up or child.said(BORN)):
                 self.deaths.append(f"{child.name} ended by itself with {child.process.returncode}")
             child.start()
 
@@ -177,6 +182,7 @@ class World:
                 if not self._api.runs:
                     raise RuntimeError(f"the API process does not start; see {self._api.log}")
                 await asyncio.sleep(0.05)
+        self._api.up = True
 
     def stop(self) -> None:
         """Stop everything; the folder stays."""
