@@ -27,7 +27,7 @@ from app.sealing import Sealer
 from tests.campaign.plan import Victim
 
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 30.0
 WORKERS = 2
 BORN = '"event":"worker started"'
