@@ -14,6 +14,7 @@ place.py       placing one order, and its latency at half that load
 status.py      status of one order and of a hundred
 listing.py     the service list
 dispatch.py    from placed to completed, through a simulated supplier
+audit.py       the audit over a history of orders, which history.py writes
 pgbench.py     what the database alone can do with the placing statement
 profiles.py    where the processor time of a run went
 report.py      medians, ratios, the table

@@ -8,8 +8,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from bench import dispatch, listing, place, status, sync
+from bench import audit, dispatch, listing, place, status, sync
 from bench.report import Line, table
 from bench.scale import FULL, QUICK
 from bench.stage import Ground, Stage, ground, stage
@@ -22,6 +23,7 @@ ON_STAGE: dict[str, Callable[[Stage], list[Line]]] = {
 BY_THEMSELVES: dict[str, Callable[[Ground], list[Line]]] = {
     "dispatch": dispatch.measure,
     "sync": sync.measure,
+    "audit": audit.measure,
 }
 NAMES = (*ON_STAGE, *BY_THEMSELVES)
 
@@ -31,13 +33,17 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Trunkline beside its floors.")
     parser.add_argument("--quick", action="store_true", help="small counts: shows that the bench works, not how fast")
     parser.add_argument("--only", default=",".join(NAMES), help=f"some of {','.join(NAMES)}, separated by commas")
+    parser.add_argument("--transfers", type=int, help="how many the audit goes over; 10000000 take 12 GB of disk")
     arguments = parser.parse_args(words)
     chosen = [name.strip() for name in arguments.only.split(",") if name.strip()]
     if unknown := set(chosen) - set(NAMES):
         parser.error(f"--only knows {', '.join(NAMES)}; not {', '.join(sorted(unknown))}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = time.monotonic()
-    with ground(QUICK if arguments.quick else FULL) as on:
+    scale = QUICK if arguments.quick else FULL
+    if arguments.transfers is not None:
+        scale = replace(scale, transfers=arguments.transfers)
+    with ground(scale) as on:
         lines = run(on, chosen)
     print(f"\n{table(lines)}\n")
     print(_circumstances(time.monotonic() - started))

@@ -25,6 +25,8 @@ class Scale:
     """Orders of one turn of dispatching."""
     catalogue: int
     """Services of the catalogue that is read from a supplier."""
+    transfers: int
+    """Transfers of the history that the audit goes over."""
     pgbench_seconds: int
     turns_seconds: float
     """How long the turns of one comparison may take together."""
@@ -46,6 +48,7 @@ FULL = Scale(
     paced_seconds=5.0,
     dispatches=5_000,
     catalogue=10_000,
+    transfers=1_000_000,
     pgbench_seconds=2,
     turns_seconds=45.0,
     turn_seconds=15.0,
@@ -65,6 +68,7 @@ QUICK = Scale(
     paced_seconds=0.5,
     dispatches=100,
     catalogue=200,
+    transfers=5_000,
     pgbench_seconds=1,
     turns_seconds=20.0,
     turn_seconds=10.0,

@@ -39,6 +39,7 @@ def test_a_quick_run_measures_everything_and_leaves_nothing_behind() -> None:
         assert ratio > 0
     assert f"dispatch and poll, one worker, {QUICK.dispatches} orders" in lines
     assert f"catalogue sync, {QUICK.catalogue} services, all new" in lines
+    assert f"audit, {QUICK.transfers:,} transfers, {QUICK.transfers * 2 // 5:,} orders" in lines
     assert not folder.exists()
     assert multiprocessing.active_children() == []
     with pytest.raises(psycopg.OperationalError):
