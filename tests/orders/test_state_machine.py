@@ -2,7 +2,8 @@
 
 The promises, checked after each step:
 1. the ledger's audit finds nothing;
-2. no order has more than one live attempt, and none was sent again after it may have been bought;
+2. no order has more than one live attempt, and none was sent again after it may have been bought, unless staff or their
+   route's patience gave the first one up, or a definite no allowed another try;
 3. the customer's balance is what was put in, less the price of orders that are open or completed.
 """
 
@@ -31,12 +32,25 @@ from app.errors import Conflict
 from app.ledger.service import account_of, adjust, topup
 from app.money import MICRO
 from app.orders import policy
-from app.orders.attempts import ClaimedAttempt, Postponed, Write, claim, claim_polls, postpone, record, sweep
+from app.orders.again import route_choices, send_again
+from app.orders.attempts import (
+    ClaimedAttempt,
+    Postponed,
+    Write,
+    claim,
+    claim_polls,
+    claim_unclear,
+    postpone,
+    record,
+    sweep,
+)
+from app.orders.cancelling import cancel_order
+from app.orders.reports import report_of
 from app.orders.resolution import reject_order, resolve_attempt, reverse_order
 from app.orders.service import place
 from app.orders.wishes import make_wish
 from app.sealing import Sealer
-from app.suppliers.circuits import open_remote_service, open_supplier
+from app.suppliers.circuits import answered, doubt, open_remote_service, open_supplier
 from app.suppliers.service import route_facts
 from tests.factories import Shop, imei, make_remote_service, make_route, make_shop, make_supplier
 
@@ -71,15 +85,20 @@ class Life(RuleBasedStateMachine):
     def alone(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
-    @initialize(number=st.integers(0, 10**6), devices=st.lists(st.integers(0, 6), min_size=1, max_size=6, unique=True))
-    def open(self, number: int, devices: list[int]) -> None:
+    @initialize(
+        number=st.integers(0, 10**6),
+        devices=st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True),
+        duplicates=st.sampled_from(["refuse", "return", "recent"]),
+        next_after_rejection=st.booleans(),
+    )
+    def open(self, number: int, devices: list[int], duplicates: str, next_after_rejection: bool) -> None:
         self.db = Database(self.conninfo, pool_size=2)
         self.alone(self.db.open())
-        self.shop: Shop = self.alone(self._shop(number))
+        self.shop: Shop = self.alone(self._shop(number, duplicates, next_after_rejection))
         self.top_up(40 * MICRO, 99)
         self.order(devices)
 
-    async def _shop(self, number: int) -> Shop:
+    async def _shop(self, number: int, duplicates: str, next_after_rejection: bool) -> Shop:
         async with self.db.pool.connection() as conn:
             known = await (await conn.execute("SELECT count(*) AS n FROM customers")).fetchone()
         assert known is not None
@@ -89,6 +108,16 @@ class Life(RuleBasedStateMachine):
             other = await make_supplier(conn, SEALER, name=f"{name} second")
             remote = await make_remote_service(conn, other, cost=1_500_000)
             await make_route(conn, shop.imei_service, remote, priority=200)
+            # An unlock with every liberty there is, so that all ways are walked.
+            await conn.execute(
+                "UPDATE services SET service_class = 'unlock', next_after_rejection = %s, duplicates = %s,"
+                " duplicate_hours = 24, recent_price = 500000 WHERE id = %s",
+                (next_after_rejection, duplicates, shop.imei_service),
+            )
+            await conn.execute("UPDATE routes SET next_after_unclear_hours = 6")
+            await conn.execute(
+                "INSERT INTO staff (email, name, role) VALUES ('s@x.y', 'S', 'owner') ON CONFLICT DO NOTHING"
+            )
         self.suppliers = (shop.supplier_id, other)
         return shop
 
@@ -121,7 +150,7 @@ class Life(RuleBasedStateMachine):
             return
         self.put_in += amount if new else 0
 
-    @rule(devices=st.lists(st.integers(0, 6), min_size=1, max_size=4))
+    @rule(devices=st.lists(st.integers(0, 3), min_size=1, max_size=4))
     def order(self, devices: list[int]) -> None:
         async def buy() -> None:
             async with self.db.pool.connection() as conn:
@@ -166,6 +195,10 @@ class Life(RuleBasedStateMachine):
                     await sweep(conn)
             async with self.db.transaction() as conn:
                 await self._write(conn, supplier, claims, outcomes)
+                if outcomes[0] == "unclear":
+                    await doubt(conn, supplier, {one.remote_service_id for one in claims}, reason="test")
+                elif outcomes[0] in ("placed", "done"):
+                    await answered(conn, supplier, {one.remote_service_id for one in claims})
 
         self.alone(go())
 
@@ -188,7 +221,7 @@ class Life(RuleBasedStateMachine):
             elif paused is not None:
                 await open_remote_service(conn, one.remote_service_id, seconds=paused.seconds, reason=paused.reason)
             routes = await route_facts(conn, [key])
-            writes.append(policy.after_place(one, outcome, routes[key]))
+            writes.append(policy.after_place(one, outcome, routes[key], can_force=supplier == self.suppliers[1]))
         await record(conn, writes, lease_by="w", actor="test")
 
     def _outcome(self, name: str) -> policy.PlaceOutcome:
@@ -211,7 +244,7 @@ class Life(RuleBasedStateMachine):
         async def go(conn: Connection) -> None:
             await conn.execute("UPDATE attempts SET due_at = now() WHERE state = 'placed'")
             for poll in await claim_polls(conn, self.suppliers[which], lease_by="p", lease_seconds=60, limit=2):
-                step = policy.after_report(poll, Report(poll.remote_id, status, "words"))
+                step = await report_of(conn, poll, Report(poll.remote_id, status, "words"))
                 if isinstance(step, Postponed):
                     await postpone(conn, [step], lease_by="p")
                 else:
@@ -237,6 +270,72 @@ class Life(RuleBasedStateMachine):
         except Conflict:
             return  # that id is another order's
 
+    @rule(which=st.integers(0, 1))
+    def lose_patience(self, which: int) -> None:
+        async def go(conn: Connection) -> None:
+            await conn.execute("UPDATE attempts SET due_at = now() WHERE state = 'unclear'")
+            for one in await claim_unclear(conn, self.suppliers[which], lease_by="f", lease_seconds=60, limit=1):
+                key = (one.service_id, one.currency)
+                step = policy.without_it(one, (await route_facts(conn, [key]))[key])
+                if step is None:
+                    await postpone(conn, [Postponed(one.attempt_id, 60)], lease_by="f")
+                else:
+                    await record(conn, [step], lease_by="f", actor="test")
+
+        self.run(go)
+
+    @rule(offset=st.integers(0, 1))
+    def cancel(self, offset: int) -> None:
+        async def go(conn: Connection) -> None:
+            order = await self._nth(conn, offset, first="in_progress", newest=True)
+            if order is not None:
+                await cancel_order(conn, order, actor="test", customer_id=self.shop.customer_id)
+
+        try:
+            self.run(go)
+        except Conflict:
+            return
+
+    @rule(offset=st.integers(0, 1), force=st.booleans(), first=st.sampled_from(["in_progress", "completed"]))
+    def send_again(self, offset: int, force: bool, first: str) -> None:
+        async def go(conn: Connection) -> None:
+            order = await self._nth(conn, offset, first=first)
+            if order is not None:
+                [choice, *_] = await route_choices(conn, order)
+                if choice.cost is not None:
+                    await send_again(
+                        conn,
+                        order,
+                        route_id=choice.route_id,
+                        max_cost=choice.cost,
+                        force=force,
+                        reason="test",
+                        staff_id=1,
+                    )
+
+        try:
+            self.run(go)
+        except Conflict:
+            return
+
+    @rule(found=st.booleans(), number=st.integers(0, 10**6))
+    def the_truth_about_what_was_given_up(self, found: bool, number: int) -> None:
+        async def go(conn: Connection) -> None:
+            cursor = await conn.execute(
+                "SELECT a.id FROM attempts a JOIN orders o ON o.id = a.order_id"
+                " WHERE a.state = 'abandoned' AND o.customer_id = %s LIMIT 1",
+                (self.shop.customer_id,),
+            )
+            row = await cursor.fetchone()
+            if row is not None:
+                remote_id = f"truth {self.shop.customer_id} {number}"
+                await resolve_attempt(conn, row["id"], found=found, remote_id=remote_id, staff_id=1)
+
+        try:
+            self.run(go)
+        except Conflict:
+            return  # that id is another order's
+
     @precondition(lambda self: hasattr(self, "shop"))
     @rule(offset=st.integers(0, 5))
     def reject(self, offset: int) -> None:
@@ -253,9 +352,6 @@ class Life(RuleBasedStateMachine):
     @rule(offset=st.integers(0, 1))
     def reverse(self, offset: int) -> None:
         async def go(conn: Connection) -> None:
-            await conn.execute(
-                "INSERT INTO staff (email, name, role) VALUES ('s@x.y', 'S', 'owner') ON CONFLICT DO NOTHING"
-            )
             staff = await (await conn.execute("SELECT id FROM staff LIMIT 1")).fetchone()
             order = await self._nth(conn, offset, first="completed")
             if order is not None and staff is not None:
@@ -266,10 +362,10 @@ class Life(RuleBasedStateMachine):
         except Conflict:
             return
 
-    async def _nth(self, conn: Connection, offset: int, first: str = "accepted") -> int | None:
+    async def _nth(self, conn: Connection, offset: int, first: str = "accepted", *, newest: bool = False) -> int | None:
         cursor = await conn.execute(
-            "SELECT id FROM orders WHERE customer_id = %s ORDER BY state = %s DESC, id OFFSET %s LIMIT 1",
-            (self.shop.customer_id, first, offset),
+            "SELECT id FROM orders WHERE customer_id = %s ORDER BY state = %s DESC, id * %s OFFSET %s LIMIT 1",
+            (self.shop.customer_id, first, -1 if newest else 1, offset),
         )
         row = await cursor.fetchone()
         return row["id"] if row else None
@@ -291,10 +387,18 @@ class Life(RuleBasedStateMachine):
                     )
                 ).fetchone()
                 twice = await conn.execute(
-                    "SELECT order_id FROM attempts WHERE state IN ('sending', 'placed', 'unclear', 'done', 'failed')"
+                    "SELECT order_id FROM attempts a WHERE state IN ('sending', 'placed', 'unclear', 'done')"
+                    " AND max_cost IS NULL AND NOT EXISTS"
+                    " (SELECT FROM order_events e WHERE e.attempt_id = a.id AND e.old_state = 'abandoned')"
                     " GROUP BY order_id HAVING count(*) > 1"
                 )
-                assert await twice.fetchall() == [], "an order may have been bought twice"
+                assert await twice.fetchall() == [], "an order may have been bought twice without staff's word"
+                lost = await conn.execute(
+                    "SELECT o.id FROM orders o WHERE o.state IN ('accepted', 'in_progress') AND o.held IS NULL"
+                    " AND NOT EXISTS (SELECT FROM attempts a WHERE a.order_id = o.id"
+                    " AND a.state IN ('prepared', 'sending', 'placed', 'unclear'))"
+                )
+                assert await lost.fetchall() == [], "an open order that nobody works on"
                 account = await account_of(conn, self.shop.customer_id)
                 assert spent is not None
                 assert account.balance == self.put_in - spent["n"]
@@ -308,8 +412,8 @@ def test_whatever_happens_the_audit_holds(conninfo: str) -> None:
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=40,
-            stateful_step_count=30,
+            max_examples=45,
+            stateful_step_count=40,
             deadline=None,
             derandomize=True,  # the same lives every time, so that what they reach is a fact
             suppress_health_check=list(HealthCheck),
@@ -319,5 +423,11 @@ def test_whatever_happens_the_audit_holds(conninfo: str) -> None:
         seen = {row[0] for row in conn.execute("SELECT DISTINCT state FROM attempts")}
         kinds = {row[0] for row in conn.execute("SELECT DISTINCT kind FROM transfers")}
     # A machine that never reaches a state proves nothing about it.
-    assert seen >= {"placed", "done", "failed", "not_sent", "refused", "unclear"}
+    assert seen >= {"placed", "done", "failed", "not_sent", "refused", "unclear", "abandoned"}
+    with psycopg.connect(conninfo) as conn:
+        events = {row[0] for row in conn.execute("SELECT DISTINCT kind FROM order_events")}
+        again = conn.execute("SELECT count(*) FROM orders WHERE repeats_id IS NOT NULL").fetchone()
+    assert events >= {"order", "attempt", "held", "cancel", "again"}
+    assert again is not None
+    assert again[0] > 0, "a result was served again"
     assert kinds == {"charge", "settle", "refund", "reverse", "topup", "adjust"}
