@@ -56,7 +56,7 @@ from tests.factories import Shop, imei, make_remote_service, make_route, make_sh
 
 T = TypeVar("T")
 SEALER = Sealer(["a test key that protects nothing but tests"])
-OUTCOMES = [*["placed", "done"] * 5, "failed", "not_sent", "unclear", "unsupported", *RefusalReason]
+OUTCOMES = [*["placed", "done"] * 4, *["failed", "unclear"] * 2, "not_sent", "unsupported", *RefusalReason]
 
 
 class Life(RuleBasedStateMachine):
@@ -173,9 +173,12 @@ class Life(RuleBasedStateMachine):
         outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=3, max_size=3),
         dies=st.integers(0, 5).map(lambda n: n == 0),
         rested=st.integers(0, 3).map(bool),
+        devices=st.lists(st.integers(0, 3), max_size=3, unique=True),
     )
-    def send(self, which: int, outcomes: list[str], dies: bool, rested: bool) -> None:
+    def send(self, which: int, outcomes: list[str], dies: bool, rested: bool, devices: list[int]) -> None:
         supplier = self.suppliers[which]
+        if devices:
+            self.order(devices)
 
         async def go() -> None:
             async with self.db.transaction() as conn:
@@ -287,7 +290,7 @@ class Life(RuleBasedStateMachine):
     @rule(offset=st.integers(0, 1))
     def cancel(self, offset: int) -> None:
         async def go(conn: Connection) -> None:
-            order = await self._nth(conn, offset, first="in_progress", newest=True)
+            order = await self._nth(conn, offset, first="in_progress", newest=True, only=True)
             if order is not None:
                 await cancel_order(conn, order, actor="test", customer_id=self.shop.customer_id)
 
@@ -299,7 +302,7 @@ class Life(RuleBasedStateMachine):
     @rule(offset=st.integers(0, 1), force=st.booleans(), first=st.sampled_from(["in_progress", "completed"]))
     def send_again(self, offset: int, force: bool, first: str) -> None:
         async def go(conn: Connection) -> None:
-            order = await self._nth(conn, offset, first=first)
+            order = await self._nth(conn, offset, first=first, only=True)
             if order is not None:
                 [choice, *_] = await route_choices(conn, order)
                 if choice.cost is not None:
@@ -362,10 +365,13 @@ class Life(RuleBasedStateMachine):
         except Conflict:
             return
 
-    async def _nth(self, conn: Connection, offset: int, first: str = "accepted", *, newest: bool = False) -> int | None:
+    async def _nth(
+        self, conn: Connection, offset: int, first: str = "accepted", *, newest: bool = False, only: bool = False
+    ) -> int | None:
         cursor = await conn.execute(
-            "SELECT id FROM orders WHERE customer_id = %s ORDER BY state = %s DESC, id * %s OFFSET %s LIMIT 1",
-            (self.shop.customer_id, first, -1 if newest else 1, offset),
+            "SELECT id FROM orders WHERE customer_id = %s AND (state = %s OR NOT %s)"
+            " ORDER BY state = %s DESC, id * %s OFFSET %s LIMIT 1",
+            (self.shop.customer_id, first, only, first, -1 if newest else 1, offset),
         )
         row = await cursor.fetchone()
         return row["id"] if row else None
