@@ -70,7 +70,9 @@ class Sender:
 
         async def write() -> set[int]:
             async with self.db.transaction() as conn:
-                exchange = await keep_exchanges(conn, self.account.id, "place", exchanges)
+                # The last exchange is the order itself; what came before it, a log-in perhaps, is linked beside it.
+                ids = [claim.attempt_id for claim in claims] if len(exchanges) > 1 else []
+                exchange = await keep_exchanges(conn, self.account.id, "place", exchanges, attempts=ids)
                 writes = await self._decide(conn, claims, outcomes, exchange)
                 written = await record(conn, writes, lease_by=self.lease_by, actor="worker")
                 alarms = after_placing(self.account, outcomes.values())

@@ -62,10 +62,11 @@ class Finder:
         async def write() -> bool:
             async with self.db.transaction() as conn:
                 step = await self._step(conn, claim, found, problem)
+                ids = [claim.attempt_id]
+                exchange = await keep_exchanges(conn, self.account.id, "find", exchanges, attempts=ids)
                 if isinstance(step, Postponed):
                     await postpone(conn, [step], lease_by=self.lease_by)
                     return False
-                exchange = await keep_exchanges(conn, self.account.id, "find", exchanges)
                 await record(conn, [replace(step, report_exchange=exchange)], lease_by=self.lease_by, actor="worker")
                 return True
 

@@ -79,7 +79,8 @@ class Asker:
             writes = [step for step in steps if isinstance(step, Write)]
             put_off = [step for step in steps if isinstance(step, Postponed)]
             if writes or call == "cancel" or any(step.note for step in put_off):
-                exchange = await keep_exchanges(conn, self.account.id, call, exchanges)
+                noted = {step.attempt for step in put_off if step.note or call == "cancel"}
+                exchange = await keep_exchanges(conn, self.account.id, call, exchanges, attempts=sorted(noted))
                 writes = [
                     await with_file(conn, replace(write, report_exchange=exchange), by_attempt.get(write.attempt))
                     for write in writes
