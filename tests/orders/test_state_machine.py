@@ -90,15 +90,16 @@ class Life(RuleBasedStateMachine):
         devices=st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True),
         duplicates=st.sampled_from(["refuse", "return", "recent"]),
         next_after_rejection=st.booleans(),
+        alone=st.booleans(),
     )
-    def open(self, number: int, devices: list[int], duplicates: str, next_after_rejection: bool) -> None:
+    def open(self, number: int, devices: list[int], duplicates: str, next_after_rejection: bool, alone: bool) -> None:
         self.db = Database(self.conninfo, pool_size=2)
         self.alone(self.db.open())
-        self.shop: Shop = self.alone(self._shop(number, duplicates, next_after_rejection))
+        self.shop: Shop = self.alone(self._shop(number, duplicates, next_after_rejection, alone))
         self.top_up(40 * MICRO, 99)
         self.order(devices)
 
-    async def _shop(self, number: int, duplicates: str, next_after_rejection: bool) -> Shop:
+    async def _shop(self, number: int, duplicates: str, next_after_rejection: bool, alone: bool) -> Shop:
         async with self.db.pool.connection() as conn:
             known = await (await conn.execute("SELECT count(*) AS n FROM customers")).fetchone()
         assert known is not None
@@ -107,7 +108,8 @@ class Life(RuleBasedStateMachine):
         async with self.db.transaction() as conn:
             other = await make_supplier(conn, SEALER, name=f"{name} second")
             remote = await make_remote_service(conn, other, cost=1_500_000)
-            await make_route(conn, shop.imei_service, remote, priority=200)
+            if not alone:
+                await make_route(conn, shop.imei_service, remote, priority=200)
             # An unlock with every liberty there is, so that all ways are walked.
             await conn.execute(
                 "UPDATE services SET service_class = 'unlock', next_after_rejection = %s, duplicates = %s,"
@@ -224,7 +226,7 @@ class Life(RuleBasedStateMachine):
             elif paused is not None:
                 await open_remote_service(conn, one.remote_service_id, seconds=paused.seconds, reason=paused.reason)
             routes = await route_facts(conn, [key])
-            writes.append(policy.after_place(one, outcome, routes[key], can_force=supplier == self.suppliers[1]))
+            writes.append(policy.after_place(one, outcome, routes[key], can_force=True))
         await record(conn, writes, lease_by="w", actor="test")
 
     def _outcome(self, name: str) -> policy.PlaceOutcome:
