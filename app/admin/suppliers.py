@@ -137,6 +137,11 @@ class SupplierChange(Body):
         description="They charge when an order is placed, so a balance that did not move proves an order is not there.",
     )
     panel_url: str | None = Field(None, max_length=500, description="Where staff look orders up by hand.")
+    place_batch: int | None = Field(
+        None,
+        description="Orders in one bulk call at most, 0 for as many as they take. All of a call whose end is lost are"
+        " in doubt together: fewer is slower, and less work for staff after a crash.",
+    )
 
 
 class SupplierOut(BaseModel):
@@ -154,6 +159,7 @@ class SupplierOut(BaseModel):
     trips: int = Field(description="How often in a row the circuit opened.")
     balance_is_proof: bool
     panel_url: str
+    place_batch: int | None
     concurrency: int
     requests_per_minute: int
     wording: WordingOut
@@ -253,6 +259,9 @@ async def change_supplier(
         requests_per_minute=body.requests_per_minute,
         wording=checked_wording(body.wording.refusals, body.wording.statuses) if body.wording else None,
         state=body.state,
+        balance_is_proof=body.balance_is_proof,
+        panel_url=body.panel_url,
+        place_batch=body.place_batch,
     )
     if body.limits is not None:
         await change_limits(conn, supplier_id, body.limits.model_dump(exclude_unset=True))
@@ -324,6 +333,7 @@ def _out(row: SupplierRow, limits: Limits, account: Runway) -> SupplierOut:
         trips=row.trips,
         balance_is_proof=row.balance_is_proof,
         panel_url=row.panel_url,
+        place_batch=row.place_batch,
         concurrency=row.concurrency,
         requests_per_minute=row.requests_per_minute,
         wording=WordingOut.model_validate(row.wording),

@@ -32,6 +32,7 @@ class SupplierRow:
     trips: int
     balance_is_proof: bool
     panel_url: str
+    place_batch: int | None
     concurrency: int
     requests_per_minute: int
     wording: dict[str, dict[str, str]]
@@ -50,7 +51,7 @@ SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.concurrency, s.req
        CASE WHEN s.paused_until > now() THEN s.pause_reason END AS pause_reason,
        CASE WHEN s.paused_until IS NULL THEN 'closed' WHEN s.paused_until > now() THEN 'open' ELSE 'half_open' END
            AS circuit,
-       s.trips, s.balance_is_proof, s.panel_url,
+       s.trips, s.balance_is_proof, s.panel_url, s.place_batch,
        (SELECT count(*) FROM remote_services m WHERE m.supplier_id = s.id AND m.removed_at IS NULL) AS services,
        (SELECT count(*) FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'unclear') AS unclear, s.created_at
 FROM suppliers s

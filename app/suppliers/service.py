@@ -36,6 +36,7 @@ class SupplierAccount:
     requests_per_minute: int
     wording: Stored
     balance_is_proof: bool
+    place_batch: int | None
 
 
 async def add(
@@ -102,6 +103,7 @@ async def change(
     state: str | None = None,
     balance_is_proof: bool | None = None,
     panel_url: str | None = None,
+    place_batch: int | None = None,
 ) -> None:
     """Change what is given; ``conn`` is inside a transaction. Workers take a new config with their next call.
 
@@ -117,6 +119,8 @@ async def change(
         raise Invalid("The concurrency is 1 to 64 calls at a time.", field="concurrency")
     if requests_per_minute is not None and not 0 <= requests_per_minute <= 100_000:
         raise Invalid("The requests per minute are 0 (no limit) to 100000.", field="requests_per_minute")
+    if place_batch is not None and not 0 <= place_batch <= 1000:
+        raise Invalid("Orders in one call are 1 to 1000, or 0 for as many as they take.", field="place_batch")
     if panel_url and not panel_url.startswith(("https://", "http://")):
         raise Invalid("The panel's address starts with https:// or http://.", field="panel_url")
     row = await (await conn.execute(f"{_ACCOUNT} WHERE id = %s FOR UPDATE", (supplier_id,))).fetchone()
@@ -129,7 +133,9 @@ async def change(
                 " concurrency = COALESCE(%(concurrency)s, concurrency),"
                 " requests_per_minute = COALESCE(%(per_minute)s, requests_per_minute),"
                 " balance_is_proof = COALESCE(%(balance_is_proof)s, balance_is_proof),"
-                " panel_url = COALESCE(%(panel_url)s, panel_url) WHERE id = %(id)s",
+                " panel_url = COALESCE(%(panel_url)s, panel_url),"
+                " place_batch = CASE WHEN %(place_batch)s::integer IS NULL THEN place_batch"
+                " ELSE NULLIF(%(place_batch)s, 0) END WHERE id = %(id)s",
                 {
                     "name": name.strip() if name else None,
                     "state": state,
@@ -137,6 +143,7 @@ async def change(
                     "per_minute": requests_per_minute,
                     "balance_is_proof": balance_is_proof,
                     "panel_url": panel_url,
+                    "place_batch": place_batch,
                     "id": supplier_id,
                 },
             )
@@ -202,7 +209,7 @@ async def reseal(conn: Connection, sealer: Sealer) -> int:
 
 _ACCOUNT = (
     "SELECT id, name, kind, config, sealed, config_version, currency, concurrency, requests_per_minute, wording,"
-    " balance_is_proof FROM suppliers"
+    " balance_is_proof, place_batch FROM suppliers"
 )
 
 
@@ -234,7 +241,7 @@ async def with_due_work(conn: Connection) -> list[WorkingSupplier]:
     """Return the suppliers whose attempts want to be sent or asked after now."""
     cursor = await conn.execute(
         "SELECT * FROM (SELECT id, name, kind, config, sealed, config_version, currency, concurrency,"
-        " requests_per_minute, wording, balance_is_proof,"
+        " requests_per_minute, wording, balance_is_proof, place_batch,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'prepared'"
         "         AND a.due_at <= clock_timestamp()) AS sends,"
         " EXISTS (SELECT FROM attempts a WHERE a.supplier_id = s.id AND a.state = 'placed'"

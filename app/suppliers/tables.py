@@ -19,7 +19,8 @@ class Supplier(Base):
     often in a row it opened, ``doubts`` the calls in a row of which nobody knows how they ended.
 
     ``balance_is_proof`` is staff's word that this supplier charges when an order is placed, so that a balance that did
-    not move proves that an order is not there. ``panel_url`` is where staff look orders up.
+    not move proves that an order is not there. ``panel_url`` is where staff look orders up. ``place_batch`` is how many
+    orders one call may carry, NULL for as many as they take: all of a call whose end is lost are in doubt.
 
     ``devices_done`` and ``devices_left`` are the parts of its device catalogue that a reading has and has not come to.
     """
@@ -29,6 +30,7 @@ class Supplier(Base):
         CheckConstraint("state IN ('active', 'paused')", name="state"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         CheckConstraint("concurrency BETWEEN 1 AND 64", name="concurrency"),
+        CheckConstraint("place_batch BETWEEN 1 AND 1000", name="place_batch"),
         CheckConstraint("requests_per_minute BETWEEN 0 AND 100000", name="requests_per_minute"),
         CheckConstraint("price_up_percent BETWEEN 0 AND 1000", name="price_up_percent"),
         CheckConstraint("price_down_percent BETWEEN 0 AND 100", name="price_down_percent"),
@@ -53,6 +55,7 @@ class Supplier(Base):
     doubts: Mapped[int] = mapped_column(Integer, server_default="0")
     balance_is_proof: Mapped[bool] = mapped_column(server_default=text("false"))
     panel_url: Mapped[str] = mapped_column(server_default="")
+    place_batch: Mapped[int | None] = mapped_column(Integer)
     concurrency: Mapped[int] = mapped_column(Integer, server_default="4")
     requests_per_minute: Mapped[int] = mapped_column(Integer, server_default="0")
     balance: Mapped[int | None]

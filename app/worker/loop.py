@@ -134,7 +134,7 @@ class Worker:
 
     async def _start_sends(self, account: SupplierAccount, connector: Connector[Any], free: int) -> int:
         """Start sending in up to ``free`` slots; return how many were used."""
-        batch = connector.place_batch
+        batch = min(connector.place_batch, account.place_batch or connector.place_batch)
         async with self._db.pool.connection() as conn:
             claims = await claim(
                 conn,

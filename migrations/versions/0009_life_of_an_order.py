@@ -82,7 +82,15 @@ def _services() -> None:
 
 
 def _suppliers() -> None:
-    _add("suppliers", _count("trips"), _count("doubts"), _flag("balance_is_proof"), _word("panel_url", ""))
+    _add(
+        "suppliers",
+        _count("trips"),
+        _count("doubts"),
+        _flag("balance_is_proof"),
+        _word("panel_url", ""),
+        sa.Column("place_batch", sa.Integer(), nullable=True),
+    )
+    _checks("suppliers", place_batch="place_batch BETWEEN 1 AND 1000")
     _add(
         "remote_services",
         sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),

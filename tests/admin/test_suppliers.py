@@ -137,6 +137,19 @@ async def test_resuming_ends_a_machines_pause_too(owner: httpx2.AsyncClient, db:
     assert (resumed["state"], resumed["paused_until"], resumed["pause_reason"]) == ("active", None, None)
 
 
+async def test_what_staff_know_of_a_supplier_is_kept(owner: httpx2.AsyncClient) -> None:
+    path = f"suppliers/{await add(owner)}"
+    known = {"balance_is_proof": True, "panel_url": "https://panel.example/orders", "place_batch": 5}
+    changed = await ok(owner.patch(path, json=known))
+    assert {name: changed[name] for name in known} == known
+    changed = await ok(owner.patch(path, json={"name": "Another"}))
+    assert {name: changed[name] for name in known} == known, "what is not named stays"
+    changed = await ok(owner.patch(path, json={"place_batch": 0, "panel_url": "", "balance_is_proof": False}))
+    assert (changed["place_batch"], changed["panel_url"], changed["balance_is_proof"]) == (None, "", False)
+    await refused(owner.patch(path, json={"place_batch": 1001}), 422, "invalid", "place_batch")
+    await refused(owner.patch(path, json={"panel_url": "javascript:alert(1)"}), 422, "invalid", "panel_url")
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

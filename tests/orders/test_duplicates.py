@@ -5,6 +5,7 @@ from typing import Any
 from app.connectors.base import Placed, Report, ReportStatus
 from app.db import Database
 from app.money import MICRO
+from app.orders.cancelling import cancel_order
 from app.orders.service import Outcome
 from app.sealing import Sealer
 from tests.audit.lives import send
@@ -116,6 +117,21 @@ async def test_a_result_served_again_grows_old_all_the_same(db: Database, sealer
     third = await order(db, shop, imei(1))
     [row] = await rows(db, "SELECT state, repeats_id FROM orders WHERE id = %s", third.order_id)
     assert row == {"state": "accepted", "repeats_id": None}, "the first is too old, and its echo does not count"
+
+
+async def test_after_a_rejection_the_same_order_is_another_try_at_once(db: Database, sealer: Sealer) -> None:
+    shop = await make_shop(db, sealer)
+    same = await wish(db, shop.imei_service, imei(1))
+    [first] = await buy(db, shop, same, window=30)
+    assert await buy(db, shop, same, window=30) == [Outcome("repeated", first.order_id)], "a reply was lost"
+    assert first.order_id is not None
+    async with db.transaction() as conn:
+        await cancel_order(conn, first.order_id, actor="test")
+    [second] = await buy(db, shop, same, window=30)
+    assert second.kind == "placed"
+    assert second.order_id != first.order_id
+    assert await balance(db, shop) == 998 * MICRO
+    await assert_sound(db)
 
 
 async def test_another_customers_result_is_not_served(db: Database, sealer: Sealer) -> None:

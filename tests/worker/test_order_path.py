@@ -125,6 +125,21 @@ async def test_an_order_is_bought_delivered_and_settled(db: Database, sealer: Se
     await assert_sound(db)
 
 
+async def test_staff_say_how_many_orders_one_call_may_carry(db: Database, sealer: Sealer) -> None:
+    async with simulated() as url:
+        shop = await open_shop(db, sealer, url)
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE suppliers SET place_batch = 3")
+        await buy(db, shop, *(imei(n) for n in range(9)))
+        async with working(db, sealer):
+            await until(lambda: closed(db, 9))
+        calls = await rows(
+            db, "SELECT count(*) AS orders FROM attempts GROUP BY place_exchange_id ORDER BY place_exchange_id"
+        )
+        assert sum(call["orders"] for call in calls) == 9
+        assert max(call["orders"] for call in calls) == 3
+
+
 async def test_many_orders_are_bought_in_bulk_each_once(db: Database, sealer: Sealer) -> None:
     async with simulated() as url:
         shop = await open_shop(db, sealer, url)
