@@ -145,6 +145,18 @@ class Settings(BaseSettings):
     work_overdue_seconds: int = Field(
         120, ge=10, le=86_400, description="When work is due for this long and nobody took it, staff get an alarm."
     )
+    brand: str = Field("Trunkline", min_length=1, max_length=60, description="The name that the admin's pages show.")
+    second_factor_roles: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Roles of staff that need a second factor to use the admin, separated by commas, e.g. "
+        "owner,finance. Others may enrol one.",
+    )
+    session_idle_minutes: int = Field(
+        60, ge=5, le=1440, description="Minutes without a click after which staff have to sign in again."
+    )
+    session_hours: int = Field(
+        12, ge=1, le=720, description="Hours after which staff have to sign in again in any case."
+    )
     metrics_token: SecretStr | None = Field(
         None,
         description="Bearer token for GET /metrics, 16 characters or more. Unset: only answered on the machine itself.",
@@ -203,6 +215,15 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{str(part)[:50]!r} is neither an IP address nor a network") from None
         return tuple(networks)
+
+    @field_validator("second_factor_roles", mode="before")
+    @classmethod
+    def _roles(cls, value: object) -> object:
+        roles = tuple(_split(value)) if isinstance(value, str) else value
+        known = ("owner", "operator", "finance", "read_only")
+        if isinstance(roles, list | tuple) and not set(roles) <= set(known):
+            raise ValueError(f"roles are {', '.join(known)}")
+        return roles
 
     @field_validator("log_level", "log_format", "environment", mode="before")
     @classmethod

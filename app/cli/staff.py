@@ -6,7 +6,12 @@ import typer
 
 from app.cli.output import table
 from app.cli.session import Session, with_database
+from app.staff.guesses import about_account, about_code, forget_tries
+from app.staff.members import invite as make_invite
+from app.staff.passwords import hash_password, set_password
+from app.staff.second_factor import drop_second_factor
 from app.staff.service import RIGHTS, NewToken, StaffRow, create_staff, create_token, find_staff, list_staff
+from app.staff.sessions import end_sessions
 
 commands = typer.Typer(help="Who may use the staff API, and their tokens.", no_args_is_help=True)
 
@@ -25,7 +30,7 @@ def create(
         ),
     ] = "owner",
 ) -> None:
-    """Create a staff member; make them a token next.
+    """Create a staff member; give them a password or a token next.
 
     Example: trunkline staff create ann@example.com --name "Ann" --role operator
     """
@@ -34,7 +39,7 @@ def create(
         async with session.db.transaction() as conn:
             return await create_staff(conn, email=email, name=name or email, role=role)
 
-    print(f"Created staff member {with_database(work)}, {role}. Next: trunkline staff token {email}")
+    print(f"Created staff member {with_database(work)}, {role}. Next: trunkline staff password {email}")
 
 
 @commands.command()
@@ -54,6 +59,57 @@ def token(
             return await create_token(conn, session.sealer, staff_id, label=label, days=days)
 
     print(with_database(work).token)
+
+
+@commands.command()
+def password(email: Annotated[str, typer.Argument(help="The staff member's e-mail address.")]) -> None:
+    """Set the password with which a staff member signs in at /admin; it is asked for, and their sessions end.
+
+    Also forgets wrong tries, so that nobody stays locked out. Example: trunkline staff password ann@example.com
+    """
+    chosen: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+    async def work(session: Session) -> None:
+        hashed = await hash_password(chosen, email=email.strip().lower())
+        async with session.db.transaction() as conn:
+            staff_id = await find_staff(conn, email)
+            await set_password(conn, staff_id, hashed)
+            await forget_tries(conn, about_account(session.sealer, email), about_code(session.sealer, staff_id))
+
+    with_database(work)
+    print(f"The password of {email} is set. Sign in at /admin.")
+
+
+@commands.command()
+def invite(email: Annotated[str, typer.Argument(help="The staff member's e-mail address.")]) -> None:
+    """Print a link with which a staff member chooses a password; it works once, for three days.
+
+    Example: trunkline staff invite ann@example.com
+    """
+
+    async def work(session: Session) -> str:
+        async with session.db.transaction() as conn:
+            invited, _ends = await make_invite(conn, session.sealer, await find_staff(conn, email))
+        return f"{session.settings.base_url}/admin/welcome#{invited}"
+
+    print(with_database(work))
+
+
+@commands.command("no-second-factor")
+def no_second_factor(email: Annotated[str, typer.Argument(help="The staff member's e-mail address.")]) -> None:
+    """Take the second factor away from a staff member who lost the phone and the recovery codes.
+
+    Example: trunkline staff no-second-factor ann@example.com
+    """
+
+    async def work(session: Session) -> None:
+        async with session.db.transaction() as conn:
+            staff_id = await find_staff(conn, email)
+            await drop_second_factor(conn, staff_id)
+            await end_sessions(conn, staff_id)
+
+    with_database(work)
+    print(f"{email} signs in with the password alone.")
 
 
 @commands.command("list")

@@ -13,6 +13,7 @@ from app.cli.session import Session, fail, with_database
 from app.connectors import registry
 from app.errors import TrunklineError
 from app.money import format_amount
+from app.staff.second_factor import reseal_second_factors
 from app.suppliers import changes, records, service
 from app.suppliers.changes import ChangeRow, ChangeState
 from app.suppliers.changes_margin import Effect
@@ -269,17 +270,23 @@ def approve(
 
 
 def rotate_secrets() -> None:
-    """Seal the secrets of suppliers and alarm channels with the newest SECRET_KEY, the first of those given.
+    """Seal the secrets of suppliers, alarm channels and second factors with the newest (first) SECRET_KEY.
 
     API keys and staff tokens are kept as hashes that cannot be renewed: those made under an older key work only while
     that key stays in SECRET_KEY. Example: SECRET_KEY="$NEW,$OLD" trunkline rotate-secrets
     """
 
-    async def work(session: Session) -> tuple[int, int]:
+    async def work(session: Session) -> tuple[int, int, int]:
         async with session.db.transaction() as conn:
-            return await service.reseal(conn, session.sealer), await reseal_channels(conn, session.sealer)
+            return (
+                await service.reseal(conn, session.sealer),
+                await reseal_channels(conn, session.sealer),
+                await reseal_second_factors(conn, session.sealer),
+            )
 
-    suppliers, channels = with_database(work)
+    suppliers, channels, factors = with_database(work)
     print(f"The secrets of {suppliers} suppliers are sealed with the newest key.")
     if channels:
         print(f"So are those of {channels} alarm channels.")
+    if factors:
+        print(f"So are those of {factors} second factors.")

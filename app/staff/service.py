@@ -22,7 +22,7 @@ class Right(StrEnum):
     MONEY = "money"
     """Move credit by hand: top up, adjust, reverse, grant a credit limit."""
     OWN = "own"
-    """Decide what leaves the house: who is told of alarms, and how."""
+    """Decide what leaves the house (who is told of alarms, and how) and who comes in: staff and their roles."""
 
 
 RIGHTS: Mapping[str, frozenset[Right]] = MappingProxyType(
@@ -133,6 +133,36 @@ async def create_token(
     if row is None:
         raise NotFound("There is no such staff member.")
     return NewToken(row["id"], token)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token that works, as its owner sees it listed."""
+
+    id: int
+    label: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+async def list_tokens(conn: Connection, staff_id: int) -> list[TokenRow]:
+    """Return a staff member's tokens that work, the newest first; the 100 newest."""
+    cursor = await conn.execute(
+        "SELECT id, label, created_at, expires_at FROM staff_tokens WHERE staff_id = %s AND revoked_at IS NULL"
+        " AND (expires_at IS NULL OR expires_at > now()) ORDER BY id DESC LIMIT 100",
+        (staff_id,),
+    )
+    return [TokenRow(**row) for row in await cursor.fetchall()]
+
+
+async def revoke_token(conn: Connection, staff_id: int, token_id: int) -> None:
+    """Make a token of a staff member work no more; NotFound if they have no such token."""
+    cursor = await conn.execute(
+        "UPDATE staff_tokens SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s AND staff_id = %s",
+        (token_id, staff_id),
+    )
+    if cursor.rowcount == 0:
+        raise NotFound("There is no such token.")
 
 
 async def authenticate(conn: Connection, sealer: Sealer, token: str) -> StaffIdentity:
