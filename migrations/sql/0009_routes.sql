@@ -20,12 +20,12 @@ LANGUAGE sql IMMUTABLE AS $$
         ELSE 'priority ' || p_priority END
 $$;
 
--- Until when a circuit stays open that opens for the (p_trips + 1)th time in a row: twice as long each time, an hour at most
--- unless p_seconds is more than that.
+-- Until when a circuit stays open that opens for the (p_trips + 1)th time in a row: twice as long each time, ten minutes at
+-- most, unless p_seconds is more than that.
 CREATE FUNCTION circuit_until(p_trips integer, p_seconds integer) RETURNS timestamptz
 LANGUAGE sql VOLATILE AS $$
     SELECT clock_timestamp() + make_interval(
-        secs => GREATEST(p_seconds, LEAST(p_seconds * power(2, LEAST(p_trips, 10)), 3600)))
+        secs => GREATEST(p_seconds, LEAST(p_seconds * power(2, LEAST(p_trips, 10)), 600)))
 $$;
 
 -- Every route with what it costs and, if it may not be used now, why. One definition for placing and sending.
