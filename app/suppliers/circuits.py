@@ -6,8 +6,8 @@ open       it lies ahead: nothing is sent
 half open  it is past: one order is sent to try; an answer closes the circuit, trouble opens it again
 =========  =====================================================================================
 
-Each opening in a row lasts twice as long as the one before, up to ten minutes. The rows are in Postgres, so all workers see
-the same circuit; ``claim_attempts`` in the migrations sends the one canary.
+Each opening in a row lasts twice as long as the one before, up to ten minutes. The rows are in Postgres, so all workers
+see the same circuit; ``claim_attempts`` in the migrations sends the one canary.
 """
 
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Staff ask doctorSIM to cancel and to hurry: the supplier's answer decides, and the clock of its ten minutes."""
+"""What staff ask of suppliers: to cancel, to hurry (doctorSIM), to take a duplicate all the same (XiaomiToolkit)."""
 
 import asyncio
 import time
@@ -8,11 +8,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.acceptance.systems import SYSTEMS
-from tests.acceptance.test_every_supplier import set_up
+from tests.acceptance.systems import CPID, SYSTEMS
+from tests.acceptance.test_every_supplier import set_up, settled
 from tests.acceptance.trunkline import Trunkline, running
 from tests.fakes.doctorsim import FakeDoctorSim
 from tests.fakes.faults import serving_fake
+from tests.fakes.xiaomitoolkit import FakeXiaomitoolkit
 
 
 @pytest.fixture
@@ -94,3 +95,31 @@ async def test_what_a_system_cannot_do_is_said(trunkline: Trunkline) -> None:
         assert (answer.status_code, answer.json()["code"]) == (502, "supplier_failed")
         assert "no cancel call" in answer.json()["detail"]
         assert (await ask(trunkline, 999, "cancel")).status_code == 404
+
+
+async def test_what_xiaomitoolkit_calls_a_duplicate_is_forced_by_staff_alone(trunkline: Trunkline) -> None:
+    fake = FakeXiaomitoolkit()
+    system = SYSTEMS["xiaomitoolkit"]
+    async with serving_fake(fake) as url:
+        _, service = await set_up(trunkline, system, fake, url)
+        first = await trunkline.order(service, system.device(1), CPID)
+        assert (await settled(trunkline, first))[0] == 4
+        # The same phone with another processor id: not the record they have, but one of its numbers.
+        second = await trunkline.order(service, system.device(1), {**CPID, "cpu_id": CPID["cpu_id"][::-1]})
+        async with asyncio.timeout(15):
+            while not (stuck := (await trunkline.call("GET", "orders/stuck"))["items"]):  # noqa: ASYNC110  in Postgres
+                await asyncio.sleep(0.05)
+        assert [one["id"] for one in stuck] == [second]
+        assert (await trunkline.status(second))[0] == 0, "the customer sees that it waits"
+        bought = fake.state()["accepted"]
+        [choice] = await trunkline.call("GET", f"orders/{second}/routes")
+        order = {
+            "route_id": choice["route_id"],
+            "max_cost": choice["cost"],
+            "force": True,
+            "reason": "customer insists",
+        }
+        await trunkline.call("POST", f"orders/{second}/again", order)
+        assert (await settled(trunkline, second))[0] == 4
+        assert fake.state()["accepted"] == bought + 1
+    await trunkline.audit_is_clean()
