@@ -102,7 +102,12 @@ async def answered(conn: Connection, supplier_id: int, remote_service_ids: Colle
 
 
 async def close_supplier(conn: Connection, supplier_id: int) -> None:
-    """Let everything through to a supplier again, because staff say so; ends the alarms about it."""
+    """Let everything through to a supplier and its remote services again, because staff say so; ends the alarms."""
+    await conn.execute(
+        "UPDATE remote_services SET doubts = 0, trips = 0, paused_until = NULL, pause_reason = NULL"
+        " WHERE supplier_id = %s AND (doubts > 0 OR paused_until IS NOT NULL)",
+        (supplier_id,),
+    )
     await conn.execute(
         "UPDATE suppliers SET doubts = 0, trips = 0, paused_until = NULL, pause_reason = NULL WHERE id = %s",
         (supplier_id,),

@@ -193,5 +193,7 @@ async def test_staff_close_a_circuit(db: Database, sealer: Sealer) -> None:
     await buy(db, shop, imei(1))
     await send(db, shop, Scripted(placed=Refused(RefusalReason.NO_FUNDS, "no credit")))
     async with db.transaction() as conn:
+        await conn.execute("UPDATE remote_services SET paused_until = now() + interval '1 hour', doubts = 2")
         await change(conn, sealer, shop.supplier_id, state="active")
     assert await circuit(db, shop) == ("closed", 0)
+    assert await rows(db, "SELECT 1 FROM remote_services WHERE paused_until IS NOT NULL OR doubts > 0") == []
