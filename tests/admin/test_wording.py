@@ -39,7 +39,7 @@ async def test_kinds_show_what_they_read(owner: httpx2.AsyncClient) -> None:
     assert next(iter(kinds["dhru"]["refusals"])) == "invalid ip", "in the order in which they are tried"
 
 
-async def test_an_unknown_status_waits_for_staff_and_then_delivers(
+async def test_pain_17_an_unknown_status_waits_for_staff_and_then_delivers(
     owner: httpx2.AsyncClient, db: Database, sealer: Sealer
 ) -> None:
     async with odd_supplier() as url:

@@ -228,7 +228,7 @@ async def test_gsm_fusion_is_known_by_its_path(path: str) -> None:
         assert [service.remote_id for service in await connector.catalog()] == ["1", "server:1"]
 
 
-async def test_gsm_fusion_in_process_is_not_delivered_and_completed_is() -> None:
+async def test_pain_17_gsm_fusion_in_process_is_not_delivered_and_completed_is() -> None:
     fake = FakeGsmFusion()
     async with building(fake, fake.config) as build:
         connector = build("dhru")

@@ -166,7 +166,7 @@ async def test_a_success_with_5xx_is_unclear(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_success_without_its_id_is_unclear(kind: str) -> None:
+async def test_pain_3_a_success_without_its_id_is_unclear(kind: str) -> None:
     """But where a service is answered at once and has no id at all, the answer itself has to be there."""
     for entry in _recorded(kind, "place", lambda _: True):
         # An id of ours may have a word of ours before theirs.

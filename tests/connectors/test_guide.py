@@ -104,7 +104,7 @@ class TestTheHarness:
                 ending = await harness.replay(KIND, {**entry, "reply": {"text": text[:size]}})
                 assert ending["raises"]["word"] == "Unclear", text[:size]
 
-    async def test_a_success_without_its_id_is_unclear(self) -> None:
+    async def test_pain_3_a_success_without_its_id_is_unclear(self) -> None:
         for entry in self._good("place"):
             text = entry["reply"]["text"].replace(entry["returns"]["remote_id"], "")
             ending = await harness.replay(KIND, {**entry, "reply": {"text": text}})

@@ -29,7 +29,7 @@ def _reply(text: str, status: int = 200, *, buys: bool = False) -> Reply:
         '{"a":1}<!-- page generated in 0.2 s -->',
     ],
 )
-def test_json_is_found_in_dirt(text: str) -> None:
+def test_pain_20_json_is_found_in_dirt(text: str) -> None:
     assert find_json(text) == {"a": 1}
 
 

@@ -70,7 +70,7 @@ async def test_everything_that_a_list_says_is_kept(db: Database, supplier_id: in
     assert await read(db, supplier_id, full) == SyncResult(added=0, changed=0, removed=0, held=0, waiting=0)
 
 
-async def test_only_what_changed_is_written(db: Database, supplier_id: int) -> None:
+async def test_pain_21_only_what_changed_is_written(db: Database, supplier_id: int) -> None:
     services = many(100)
     assert (await read(db, supplier_id, *services)).added == 100
     before = await versions(db)
@@ -104,7 +104,7 @@ async def statements(db: Database, supplier_id: int, services: list[RemoteServic
         return sum(line.split("\t")[1:4:2] in (["F", "Query"], ["F", "Execute"]) for line in trace)
 
 
-async def test_the_number_of_statements_does_not_depend_on_the_list(db: Database, supplier_id: int) -> None:
+async def test_pain_21_the_number_of_statements_does_not_depend_on_the_list(db: Database, supplier_id: int) -> None:
     few = await statements(db, supplier_id, many(3))
     assert 5 < few < 30
     assert await statements(db, supplier_id, many(2000)) == few
@@ -134,7 +134,9 @@ async def test_the_dearest_of_prices_is_kept_exactly(db: Database, supplier_id: 
     assert (await read(db, supplier_id, listed(cost=MAX_AMOUNT - 1), listed("2"))).changed == 2
 
 
-async def test_a_service_is_removed_when_it_was_missing_three_times_running(db: Database, supplier_id: int) -> None:
+async def test_pain_6_a_service_is_removed_when_it_was_missing_three_times_running(
+    db: Database, supplier_id: int
+) -> None:
     await read(db, supplier_id, *many(4))
     await map_to(db, "4")
     three = many(3)
@@ -185,7 +187,9 @@ async def test_one_that_nothing_is_routed_to_vanishes_without_an_alarm(db: Datab
 
 
 @pytest.mark.parametrize("short", [0, 1, 4])
-async def test_a_broken_list_removes_nothing_and_is_nobodys_absence(db: Database, supplier_id: int, short: int) -> None:
+async def test_pain_6_a_broken_list_removes_nothing_and_is_nobodys_absence(
+    db: Database, supplier_id: int, short: int
+) -> None:
     await read(db, supplier_id, *many(10))
     for _ in range(2):
         await read(db, supplier_id, *many(9))
@@ -198,7 +202,7 @@ async def test_a_broken_list_removes_nothing_and_is_nobodys_absence(db: Database
     assert (await read(db, supplier_id, *many(9))).removed == 1
 
 
-async def test_a_list_that_cannot_be_read_changes_nothing(db: Database, sealer: Sealer) -> None:
+async def test_pain_20_a_list_that_cannot_be_read_leaves_the_last_good_one(db: Database, sealer: Sealer) -> None:
     async def reply(_: Request) -> Response:
         return Response("<html>Down for maintenance</html>", media_type="text/html")
 

@@ -94,7 +94,7 @@ async def test_an_orphaned_send_raises_the_alarm_of_its_supplier(db: Database, s
         await until(lambda: raised(db, "unclear_order"))
 
 
-async def test_an_unknown_status_raises_an_alarm_and_changes_nothing(db: Database, sealer: Sealer) -> None:
+async def test_pain_17_an_unknown_status_raises_an_alarm_and_changes_nothing(db: Database, sealer: Sealer) -> None:
     fake = FakeDhru()
     fake.script(Fault("refuse", "getimeiorder", -1, text="Hold on"))
     async with shop_at(db, sealer, fake) as shop, working(db, sealer):

@@ -7,12 +7,19 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from app.db import Database
+from app.money import MICRO
 from app.sealing import Sealer
 from tests.factories import imei
+from tests.serving import serving
 from tests.worker.test_order_path import (
     assert_sound,
     attempts_in,
@@ -73,7 +80,7 @@ async def accepted(url: str) -> bool:
     return (await stats(url))["accepted"] > 0
 
 
-async def test_killed_while_the_supplier_thinks_it_stays_unclear_and_is_bought_once(
+async def test_pain_8_killed_while_the_supplier_thinks_it_stays_unclear_and_is_bought_once(
     db: Database, sealer: Sealer, conninfo: str
 ) -> None:
     async with simulated(accept_seconds=60) as url:
@@ -88,6 +95,37 @@ async def test_killed_while_the_supplier_thinks_it_stays_unclear_and_is_bought_o
         assert (await stats(url))["accepted"] == 1
     [order] = await rows(db, "SELECT state FROM orders")
     assert order["state"] == "in_progress"
+    await assert_sound(db)
+
+
+async def test_pain_8_what_the_supplier_gets_is_in_our_books_already_and_stays_there(
+    db: Database, sealer: Sealer, conninfo: str
+) -> None:
+    seen: list[dict[str, Any]] = []
+    arrived = asyncio.Event()
+
+    async def supplier(request: Request) -> Response:
+        # Another connection than the worker's: it sees what is committed, and nothing else.
+        seen.extend(
+            await rows(db, "SELECT state, supplier_id, sent_at <= clock_timestamp() AS sent, cost FROM attempts")
+        )
+        arrived.set()
+        await asyncio.sleep(60)
+        return Response()
+
+    async with serving(Starlette(routes=[Route("/api/index.php", supplier, methods=["POST"])])) as url:
+        shop = await open_shop(db, sealer, url)
+        await buy(db, shop, imei(1))
+        async with worker(conninfo) as first:
+            await asyncio.wait_for(arrived.wait(), 20)
+            await kill(first)
+        known = {"state": "sending", "supplier_id": shop.supplier_id, "sent": True, "cost": MICRO}
+        assert seen == [known]
+        assert await rows(db, "SELECT state FROM attempts") == [{"state": "sending"}]
+        await let_leases_end(db)
+        async with worker(conninfo):
+            await until(lambda: attempts_in(db, "unclear"))
+        assert seen == [known], "it was sent again"
     await assert_sound(db)
 
 

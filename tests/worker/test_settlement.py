@@ -42,7 +42,7 @@ async def order_of_ten(db: Database, shop: Shop) -> None:
     await buy(db, shop, imei(1))
 
 
-async def test_of_an_order_delivered_in_part_that_part_is_paid(db: Database, sealer: Sealer) -> None:
+async def test_pain_12_of_an_order_delivered_in_part_that_part_is_paid(db: Database, sealer: Sealer) -> None:
     shop = await make_shop(db, sealer)
     await order_of_ten(db, shop)
     assert await balance(db, shop) == 980 * MICRO
