@@ -309,22 +309,6 @@ async def test_other_customers_orders_are_nobodys(panel: Panel, db: Database) ->
     assert reply["1"] == {"SUCCESS": [{"STATUS": 0, "CODE": "", "COMMENTS": ""}]}
 
 
-async def test_pain_6_what_the_supplier_no_longer_offers_is_refused_before_any_charge(panel: Panel) -> None:
-    service = panel.shop.imei_service
-    async with panel.door.db.transaction() as conn:
-        await conn.execute("UPDATE remote_services SET removed_at = now() WHERE remote_id = '1'")
-    row = {"ID": str(service), "IMEI": IMEIS[0]}
-    bulk = await panel.call("placeimeiorderbulk", parameters=packed({"a": row}))
-    for refused in (await panel.place(service, IMEIS[0]), bulk["a"]):
-        assert refused["ERROR"][0]["MESSAGE"] == "Service is in maintenance, try again later"
-    assert await panel.orders() == []
-    async with panel.door.db.transaction() as conn:
-        cursor = await conn.execute("SELECT kind FROM transfers WHERE kind <> 'topup'")
-        assert await cursor.fetchall() == []
-        await conn.execute("UPDATE remote_services SET removed_at = NULL")
-    assert "SUCCESS" in await panel.place(service, IMEIS[0])
-
-
 PRICES = ("PRICE", "CREDIT", "CREDITS", "COST", "AMOUNT", "TOTAL", "CHARGE", "SERVICE_PRICE", "price", "orderprice")
 
 

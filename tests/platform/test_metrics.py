@@ -85,6 +85,36 @@ async def test_what_waits_is_counted_with_its_age(db: Database, sealer: Sealer, 
     assert found["trunkline_supplier_paused", (supplier,)] == 1
 
 
+async def test_pain_22_the_lag_of_asking_grows_while_orders_are_not_asked_after(
+    db: Database, sealer: Sealer, conninfo: str
+) -> None:
+    lag = ("trunkline_poll_lag_seconds", ("Reseller's upstream",))
+    async with server(conninfo, metrics_token=TOKEN) as client:
+        shop = await make_shop(db, sealer)
+        await buy(db, shop, *(imei(n) for n in range(60)))
+        async with db.transaction() as conn:
+            await conn.execute("SELECT 1 FROM claim_attempts(%s, 'w', interval '1 hour', 60)", (shop.supplier_id,))
+            await conn.execute(
+                "UPDATE attempts SET state = 'placed', remote_id = id::text, due_at = now() - make_interval(secs => id)"
+            )
+        lags = []
+        for _ in range(3):
+            lags.append((await read(client))[lag])
+            await take_polls(db, shop.supplier_id, 20)
+        assert lags[0] >= 60
+        assert lags[0] - 15 > lags[1] > lags[2] >= 0, "those that wait longest are asked after first"
+        assert (await read(client))[lag] == 0
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE attempts SET due_at = now() - interval '1 hour'")
+        assert (await read(client))[lag] >= 3600
+
+
+async def take_polls(db: Database, supplier_id: int, limit: int) -> None:
+    """Take so many orders to ask after, as a worker does."""
+    async with db.transaction() as conn:
+        await conn.execute("SELECT 1 FROM claim_polls(%s, 'w', interval '1 hour', %s)", (supplier_id, limit))
+
+
 async def test_with_a_token_only_who_has_it_reads(conninfo: str) -> None:
     async with server(conninfo, metrics_token=TOKEN) as client:
         for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):

@@ -1,10 +1,14 @@
 """Reading a catalogue: written only where it changed, nothing lost to a broken list, the same effort for any length."""
 
 import asyncio
+import contextlib
 import tempfile
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,10 +21,12 @@ from app.connectors.errors import Unclear
 from app.db import Database
 from app.money import MAX_AMOUNT, MICRO
 from app.sealing import Sealer
+from app.simulator.server import read_form
 from app.suppliers.changes_limits import change_limits
-from app.suppliers.service import connect, get
+from app.suppliers.service import change, connect, get
 from app.suppliers.sync import SyncResult, apply_catalog, sync
 from tests.factories import make_supplier
+from tests.fakes.dhru import FakeDhru
 from tests.serving import serving
 from tests.suppliers.catalogue import blocked, cost, found, listed, many, map_to, read, rows
 
@@ -109,6 +115,19 @@ async def test_pain_21_the_number_of_statements_does_not_depend_on_the_list(db: 
     assert 5 < few < 30
     assert await statements(db, supplier_id, many(2000)) == few
     assert await statements(db, supplier_id, many(2000, cost=2 * MICRO, name="All new")) == few
+
+
+async def test_pain_21_a_list_many_times_as_long_takes_little_more_memory(db: Database, supplier_id: int) -> None:
+    peaks = []
+    for size in (500, 10_000):
+        services = many(size)
+        await read(db, supplier_id, *services)
+        tracemalloc.start()
+        await read(db, supplier_id, *services)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Ten thousand are sent in pieces, so that what is held beside the list itself does not grow with it.
+    assert peaks[1] < max(2 * peaks[0], 4_000_000), peaks
 
 
 async def test_text_that_postgres_does_not_keep_is_mended(db: Database, supplier_id: int) -> None:
@@ -218,6 +237,64 @@ async def test_pain_20_a_list_that_cannot_be_read_leaves_the_last_good_one(db: D
                 await sync(db, connector, supplier_id)
         await connector.http.aclose()
     assert await rows(db, "SELECT xmin::text, missing_syncs FROM remote_services ORDER BY id") == before
+    assert await removed(db) == []
+
+
+DIRT: dict[str, Callable[[bytes], bytes]] = {
+    "a prolog of two languages": lambda good: b'<?phpxml version="1.0" encoding="utf-8"?>\n' + good,
+    "a byte order mark": lambda good: b"\xef\xbb\xbf" + good,
+    "notices of PHP": lambda good: (
+        b"<br />\n<b>Notice</b>: Undefined index: x[0] in <b>/a.php</b> on line <b>8</b>" + good
+    ),
+    "blank lines": lambda good: b"\r\n\r\n" + good + b"\r\n",
+    "a comment behind it": lambda good: good + b"<!-- 0.2 s -->",
+    "Latin-1": lambda good: good.replace(b"iPhone", b"iPhone \xe9"),
+}
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
+    "cut in its middle": lambda good: good[: len(good) // 2],
+    "cut at its end": lambda good: good[:-1],
+    "twice": lambda good: good + good,
+    "nothing": lambda _: b"",
+    "a page": lambda _: b"<html><title>Maintenance</title></html>",
+    "an empty list": lambda _: b'{"SUCCESS":[{"MESSAGE":"IMEI Service List","LIST":{}}]}',
+}
+
+
+async def test_pain_20_a_dirty_list_is_read_and_a_spoilt_one_leaves_the_last_good_one(
+    db: Database, sealer: Sealer
+) -> None:
+    fake = FakeDhru()
+    spoilt_by: list[Callable[[bytes], bytes]] = [bytes]
+
+    async def reply(request: Request) -> Response:
+        form = await read_form(request)
+        good = orjson.dumps(fake.supplier.answer(form))
+        return Response(spoilt_by[0](good) if form["action"] == "imeiservicelist" else good, media_type="text/html")
+
+    async with serving(Starlette(routes=[Route("/api/index.php", reply, methods=["POST"])])) as url:
+        async with db.transaction() as conn:
+            supplier_id = await make_supplier(conn, sealer)
+            await change(conn, sealer, supplier_id, config=fake.config(url))
+            connector = connect(await get(conn, supplier_id), sealer)
+        whole = (await sync(db, connector, supplier_id)).added
+        assert whole > 10
+        for name, spoilt_by[0] in DIRT.items():
+            async with db.transaction() as conn:
+                await conn.execute("UPDATE remote_services SET name = 'old', missing_syncs = 2")
+            result = await sync(db, connector, supplier_id)
+            assert (result.added, result.changed, result.removed) == (0, whole, 0), name
+            [row] = await rows(db, "SELECT count(*) FILTER (WHERE name = 'old' OR missing_syncs > 0) AS n"
+                                   " FROM remote_services")  # fmt: skip
+            assert row["n"] == 0, name
+        before = await versions(db)
+        for name, spoilt_by[0] in SPOILT.items():
+            for _ in range(4):
+                with contextlib.suppress(Unclear):
+                    result = await sync(db, connector, supplier_id)
+                    # Only the list that says of itself that it is empty is no error; the file services have their own.
+                    assert (name, result.held) == ("an empty list", whole - 1)
+            assert await versions(db) == before, name
+        await connector.http.aclose()
     assert await removed(db) == []
 
 

@@ -17,7 +17,7 @@ from app.money import MICRO
 from app.sealing import Sealer
 from app.simulator.parameters import read_parameters, read_rows
 from app.suppliers.service import change
-from tests.factories import Shop, imei, make_shop
+from tests.factories import Shop, imei, make_route, make_shop
 from tests.orders.test_place import balance
 from tests.serving import serving
 from tests.worker.test_order_path import assert_sound, attempts_in, buy, closed, rows, until, working
@@ -63,10 +63,12 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def shop_at(db: Database, sealer: Sealer, site: Site, *, bulk: bool = False) -> AsyncIterator[Shop]:
+async def shop_at(
+    db: Database, sealer: Sealer, site: Site, *, bulk: bool = False, name: str = "Reseller"
+) -> AsyncIterator[Shop]:
     """A shop that buys from the site, one order a request."""
     async with serving(Starlette(routes=[Route("/api/index.php", site.answer, methods=["POST"])])) as url:
-        shop = await make_shop(db, sealer, base_url=url)
+        shop = await make_shop(db, sealer, base_url=url, name=name)
         config = {"base_url": url, "username": "us", "api_key": "their-secret-key", "bulk": bulk}
         async with db.transaction() as conn:
             await change(conn, sealer, shop.supplier_id, config=config)
@@ -136,6 +138,39 @@ async def test_pain_3_what_reads_like_a_failure_is_neither_given_back_nor_bought
     states = await rows(db, "SELECT o.state, a.state AS attempt FROM orders o JOIN attempts a ON a.order_id = o.id"
                             " ORDER BY o.id")  # fmt: skip
     assert [tuple(row.values()) for row in states] == [("in_progress", "unclear"), ("completed", "done")]
+    await assert_sound(db)
+
+
+# --- 6: what the supplier no longer offers ------------------------------------------------------------------------
+
+
+async def test_pain_6_what_the_supplier_no_longer_offers_is_not_sent_and_takes_the_next_route(
+    db: Database, sealer: Sealer
+) -> None:
+    site, other = Site(), Site()
+    async with shop_at(db, sealer, site) as shop, shop_at(db, sealer, other, name="Other") as second:
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE remote_services SET removed_at = now() WHERE supplier_id = %s",
+                               (shop.supplier_id,))  # fmt: skip
+        async with working(db, sealer):
+            await buy(db, shop, imei(1))
+
+            async def put_aside() -> bool:
+                return bool(await rows(db, "SELECT 1 FROM attempts WHERE note = 'the supplier no longer offers it'"))
+
+            await until(put_aside)
+            async with db.transaction() as conn:
+                cursor = await conn.execute(
+                    "SELECT id FROM remote_services WHERE remote_id = '1' AND supplier_id = %s", (second.supplier_id,)
+                )
+                row = await cursor.fetchone()
+                assert row is not None
+                await make_route(conn, shop.imei_service, row["id"], priority=200)
+                await conn.execute("UPDATE attempts SET due_at = now()")
+            await until(lambda: closed(db, 1))
+            await buy(db, shop, imei(2))
+            await until(lambda: closed(db, 2))
+    assert (site.times("placeimeiorder"), other.times("placeimeiorder")) == (0, 2)
     await assert_sound(db)
 
 
