@@ -37,7 +37,7 @@ def floats(source: str) -> Iterator[tuple[int, str]]:
         if isinstance(holder, ast.FunctionDef | ast.AsyncFunctionDef):
             name = holder.name  # the annotation of what it returns
         else:
-            around = holder
+            around: ast.AST = holder
             while around in parents and not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef):
                 around = parents[around]
             name = ast.unparse(holder) + " " + getattr(around, "name", "")

@@ -1,0 +1,53 @@
+"""The pages name tests as their proof; those tests exist, and no pain that the pages promise to answer is left out."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+NAMED = re.compile(r"`(test_[a-z0-9_]+)`")
+FILES = re.compile(r"`(tests/[\w/]*test_\w+\.py)`")
+PAIN = re.compile(r"^\| (\d+) \|.*\| ([^|]+) \|$", re.MULTILINE)
+PAINS = range(1, 24)
+"""Those that lose money, and those that lose orders."""
+
+
+def existing_tests() -> set[str]:
+    """The name of every test function."""
+    return {
+        node.name
+        for file in (ROOT / "tests").glob("**/test_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }
+
+
+def answered() -> Iterator[tuple[int, list[str]]]:
+    """Each pain of the page on the safety of money with the tests it names."""
+    page = (ROOT / "docs/money-safety.md").read_text()
+    section = page.split("## Pains A and B\n")[1].split("\n## ")[0]
+    for number, shown in PAIN.findall(section):
+        yield int(number), NAMED.findall(shown)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text()
+    assert set(NAMED.findall(text)) - existing_tests() == set()
+    assert [name for name in FILES.findall(text) if not (ROOT / name).exists()] == []
+
+
+def test_every_pain_has_its_line_in_order() -> None:
+    assert [number for number, _ in answered()] == list(PAINS)
+
+
+@pytest.mark.parametrize("number", PAINS)
+def test_every_pain_has_a_test_of_its_name(number: int) -> None:
+    named = dict(answered())[number]
+    own = [name for name in named if re.match(rf"test_pain_(\d+_and_)?{number}_", name)]
+    assert own, named
+    assert set(own) <= existing_tests()
