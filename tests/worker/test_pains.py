@@ -253,7 +253,10 @@ async def test_pain_22_of_300_orders_every_one_is_asked_after_before_any_is_aske
 
             await until(all_asked_twice, 60)
     asked = [read_parameters(parameters)["ID"] for action, parameters in site.asked if action == "getimeiorder"]
-    assert len(set(asked[:300])) == 300
+    [supplier] = await rows(db, "SELECT concurrency FROM suppliers")
+    # Calls that are under way together may arrive in any order; beyond those nobody is overtaken.
+    assert len(set(asked[: 300 + supplier["concurrency"]])) == 300
+    assert len(set(asked[:300])) > 300 - supplier["concurrency"]
     assert max(Counter(asked[:600]).values()) <= 3, "none is asked again and again while others wait"
     await assert_sound(db)
 
