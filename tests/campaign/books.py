@@ -84,7 +84,8 @@ def read(database_url: str) -> Book:
             attempts.execute(
                 "SELECT a.id, a.order_id, s.name AS supplier, a.state, a.remote_id,"
                 " concat_ws(' | ', a.text, a.note) AS text, a.sent_at,"
-                " (SELECT max(v.at) FROM order_events v WHERE v.attempt_id = a.id AND v.new_state = 'unclear')"
+                " (SELECT max(v.at) FROM order_events v WHERE v.order_id = a.order_id AND v.attempt_id = a.id"
+                " AND v.new_state = 'unclear')"
                 " AS unclear_at, e.status, e.reply, e.error"
                 " FROM attempts a JOIN suppliers s ON s.id = a.supplier_id"
                 " LEFT JOIN exchanges e ON e.id = a.place_exchange_id ORDER BY a.id"
