@@ -24,14 +24,22 @@ from tests.serving import serving
 
 @dataclass
 class Wire:
-    """A wire between the pool and Postgres that can lose the answer to the next statement that says ``needle``."""
+    """A wire between the pool and Postgres that can lose the answer to the next statement that says ``needle``.
+
+    With ``breaks`` it loses everything else with it, and carries nothing any more.
+    """
 
     target: tuple[str, int]
     needle: bytes = b""
+    breaks: bool = False
+    broken: bool = False
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection both ways."""
+        if self.broken:
+            writer.close()
+            return
         far_reader, far_writer = await asyncio.open_connection(*self.target)
         self.writers += [writer, far_writer]
         deaf = asyncio.Event()
@@ -43,9 +51,15 @@ class Wire:
                 if self.needle and self.needle in data:
                     self.needle = b""
                     deaf.set()
+                    self.broken = self.breaks
                 writer.write(data)
                 await writer.drain()
-        writer.close()
+                if self.broken:
+                    for near in self.writers[::2]:
+                        near.close()
+        # A statement that is on its way shall arrive.
+        if not self.broken:
+            writer.close()
 
     async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
@@ -71,7 +85,7 @@ async def wired(wire: Wire, conninfo: str, door: Door, shop: Shop) -> AsyncItera
     db = Database(through, pool_size=2)
     await db.open()
     app = Starlette(routes=dhru_routes(replace(door, db=db, catalog=CatalogCache(db))))
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=60) as http:
         # Orders and balance are looked up beside the wire.
         yield Panel(http=http, shop=shop, door=door)
     await db.close()
@@ -93,6 +107,18 @@ async def test_a_lost_answer_is_not_called_a_failure(wired: Panel, wire: Wire) -
     again = await wired.place(wired.shop.imei_service, IMEIS[1])
     assert again["SUCCESS"][0]["REFERENCEID"] == (await wired.orders())[1]["id"]
     assert await wired.balance() == 996 * MICRO
+
+
+async def test_pain_2_a_lost_answer_is_not_called_a_failure_while_the_database_stays_away(
+    wired: Panel, wire: Wire
+) -> None:
+    await wired.place(wired.shop.imei_service, IMEIS[0])
+    wire.breaks, wire.needle = True, IMEIS[1].encode()
+    [error] = (await wired.place(wired.shop.imei_service, IMEIS[1]))["ERROR"]
+    assert "may have been received" in error["FULL_DESCRIPTION"]
+    async with asyncio.timeout(10):
+        while len(await wired.orders()) < 2:  # noqa: ASYNC110  in Postgres
+            await asyncio.sleep(0.05)
 
 
 async def test_a_lost_answer_to_a_bulk_speaks_for_all_rows(wired: Panel, wire: Wire) -> None:

@@ -19,7 +19,7 @@ from app.api.dhru.door import Door
 from app.api.dhru.envelope import Envelope, read_envelope
 from app.api.dhru.paths import match_path
 from app.api.dhru.render import CONTENT_TYPES, Format, render
-from app.api.dhru.replies import Refusal, Reply
+from app.api.dhru.replies import Refusal, Reply, Uncertain
 from app.api.dhru.service_list import ServiceLists
 
 log = structlog.get_logger()
@@ -125,6 +125,9 @@ class _Answering:
             await call.confirm()
         try:
             return await action.answer(call)
+        except Uncertain:
+            # The key cannot be confirmed while the database is away, and that must not turn doubt into a plain no.
+            raise
         except Refusal:
             if not call.confirmed:
                 await call.confirm()

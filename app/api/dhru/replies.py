@@ -43,6 +43,10 @@ class Malformed(Refusal):
         super().__init__("Invalid request", description)
 
 
+class Uncertain(Refusal):
+    """Nobody knows whether the order stands. It is said whatever else fails, because any other word would be a lie."""
+
+
 def unauthenticated() -> Refusal:
     """Refuse a caller whose key or username is wrong, without saying which."""
     return Refusal("Authentication Failed", "Invalid username or API access key.")
@@ -104,9 +108,9 @@ def maintenance() -> Refusal:
     )
 
 
-def uncertain() -> Refusal:
+def uncertain() -> Uncertain:
     """Answer a placing whose commit nobody saw: it may stand, and sending it again meets the duplicate guard."""
-    return Refusal(
+    return Uncertain(
         "Connection timeout, try again later",
         "Your order may have been received. Send exactly the same order again at once: for an IMEI or serial number "
         "it is then not charged a second time. Without one, check your balance first.",
