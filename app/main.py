@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import structlog
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from app import logs
 from app.admin import AdminDeps, admin_router, install_error_handlers
+from app.admin.pages import PagesDeps, page_routes
 from app.alarms.watch import Watch
 from app.api.dhru.door import Door
 from app.api.dhru.endpoint import dhru_routes
@@ -23,6 +25,7 @@ from app.db import Database
 from app.migrate import newest
 from app.redis import Limiter
 from app.settings import Settings, load_settings
+from app.staff.sessions import Lifetime
 from app.worker.wake import Bell
 
 log = structlog.get_logger()
@@ -97,6 +100,22 @@ def build_app(settings: Settings) -> FastAPI:
         )
     )
     install_error_handlers(app)
+    app.router.routes.extend(
+        page_routes(
+            PagesDeps(
+                db=db,
+                sealer=sealer,
+                limit=limiter.hit,
+                lifetime=Lifetime(
+                    timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+                ),
+                base_url=settings.base_url,
+                brand=settings.brand,
+                currency=settings.currency,
+                second_factor_roles=settings.second_factor_roles,
+            )
+        )
+    )
 
     @app.get("/healthz", tags=["health"], summary="Whether this process answers")
     async def healthz() -> dict[str, str]:

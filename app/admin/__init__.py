@@ -27,6 +27,7 @@ from app.admin import (
     rates,
     routes,
     services,
+    staff,
     statements,
     stuck,
     supplier_days,
@@ -70,6 +71,7 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         alarms,
         alarm_channels,
         audit,
+        staff,
     ):
         router.include_router(noun.router)
     return router

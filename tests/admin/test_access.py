@@ -31,8 +31,8 @@ def money(path: str) -> bool:
 
 
 def owners(path: str) -> bool:
-    """Whether a call decides what leaves the house."""
-    return path.startswith("alarm-channels")
+    """Whether a call decides what leaves the house or who comes in."""
+    return path.startswith(("alarm-channels", "staff"))
 
 
 @pytest.mark.parametrize("token", [None, "ts_" + "x" * 43, "tk_wrong", "\xff"])

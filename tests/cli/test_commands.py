@@ -230,3 +230,22 @@ def test_a_command_gives_no_more_credit_than_one_person_may(run: Run, monkeypatc
     ended = run("customer", "topup", "fix-it", "100.000001", "bank 1")
     assert (ended.exit_code, "FOUR_EYES_ABOVE" in ended.stderr) == (1, True)
     assert "The balance is 100.00 USD." in run("customer", "topup", "fix-it", "100", "bank 1").stdout
+
+
+def test_staff_get_a_password_an_invitation_and_out_of_a_lost_second_factor(run: Run, conninfo: str) -> None:
+    assert run("staff", "create", "ann@example.com").exit_code == 0
+    words = "several words are good"
+    short = run("staff", "password", "ann@example.com", typed="short\nshort\n")
+    assert short.exit_code == 1
+    assert "at least 12" in short.output
+    done = run("staff", "password", "ann@example.com", typed=f"{words}\n{words}\n")
+    assert done.exit_code == 0, done.output
+    assert words not in done.output
+    invited = run("staff", "invite", "ann@example.com")
+    assert "/admin/welcome#iv_" in invited.stdout
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("UPDATE staff SET totp_sealed = 'x'")
+    assert run("staff", "no-second-factor", "ann@example.com").exit_code == 0
+    with psycopg.connect(conninfo) as conn:
+        assert conn.execute("SELECT totp_sealed FROM staff").fetchone() == (None,)
+    assert run("staff", "invite", "nobody@example.com").exit_code == 1
