@@ -46,6 +46,13 @@ async def sign_in(
         log.info("signing in failed", address=browser.address, staff_id=row["id"] if row else None)
         raise Invalid(WRONG)
     async with db.transaction() as conn:
+        # A new password ends every session: it must not leave one that the old password opened at the same moment.
+        cursor = await conn.execute(
+            "SELECT FROM staff WHERE id = %s AND password_hash = %s AND state = 'active' FOR SHARE",
+            (row["id"], row["password_hash"]),
+        )
+        if cursor.rowcount == 0:
+            raise Invalid(WRONG)
         await guesses.forget_tries(conn, account)
         await guesses.take_back_try(conn, address)
         return await open_session(

@@ -252,3 +252,21 @@ async def test_second_factors_move_to_a_new_key(db: Database) -> None:
         row = await (await conn.execute("SELECT totp_sealed FROM staff")).fetchone()
     assert row is not None
     Sealer([new]).open(row["totp_sealed"])
+
+
+async def test_a_password_that_is_changed_meanwhile_opens_nothing(db: Database, sealer: Sealer) -> None:
+    staff_id = await member(db)
+    changed = await passwords.hash_password("other words are too")
+    async with db.pool.connection() as watching:
+        async with db.transaction() as conn:
+            await passwords.set_password(conn, staff_id, changed)
+            entering = asyncio.create_task(enter(db, sealer))
+            while not entering.done():
+                cursor = await watching.execute("SELECT FROM pg_locks WHERE NOT granted")
+                if cursor.rowcount:
+                    break
+                await asyncio.sleep(0.01)
+        with pytest.raises(Invalid):
+            await entering
+        cursor = await watching.execute("SELECT FROM staff_sessions")
+        assert cursor.rowcount == 0
