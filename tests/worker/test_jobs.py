@@ -12,6 +12,7 @@ from app.suppliers.service import add
 from app.suppliers.sync import apply_catalog
 from app.suppliers.webhooks import take_call
 from app.worker.jobs.engine import side_jobs
+from app.worker.jobs.parts import defer_once
 from tests.factories import make_shop, make_supplier
 from tests.fakes.doctorsim import FakeDoctorSim
 from tests.fakes.faults import Fault, serving_fake
@@ -174,3 +175,32 @@ async def test_pain_11_books_are_closed_and_balances_watched_by_themselves(db: D
     assert days == [{"day": (today - timedelta(days=1)).date(), "state": "open", "difference": -9_000_000}]
     kinds = await rows(db, "SELECT kind FROM alarms ORDER BY kind")
     assert [row["kind"] for row in kinds] == ["books_unexplained", "low_runway"]
+
+
+async def test_a_job_that_a_dead_worker_holds_does_not_keep_its_successor_waiting(db: Database, sealer: Sealer) -> None:
+    jobs = side_jobs(db, sealer, Settings(_env_file=None))
+    async with jobs.open_async():
+        await defer_once(jobs.tasks["mark_overdue"], "the lock", timestamp=0)
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL")
+        await defer_once(jobs.tasks["mark_overdue"], "the lock", timestamp=0)
+        await jobs.tasks["retry_stalled"].defer_async(timestamp=0)
+        await jobs.run_worker_async(wait=False, install_signal_handlers=False)
+        left = await rows(
+            db, "SELECT status::text AS status FROM procrastinate_jobs WHERE task_name = 'mark_overdue' ORDER BY id"
+        )
+        assert [row["status"] for row in left] == ["succeeded"], "the dead one's is gone, its successor is done"
+
+
+async def test_a_job_that_a_dead_worker_left_is_done_by_another(db: Database, sealer: Sealer) -> None:
+    jobs = side_jobs(db, sealer, Settings(_env_file=None))
+    async with jobs.open_async():
+        await defer_once(jobs.tasks["mark_overdue"], "the lock", timestamp=0)
+        async with db.transaction() as conn:
+            await conn.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL")
+        await jobs.tasks["retry_stalled"].defer_async(timestamp=0)
+        await jobs.run_worker_async(wait=False, install_signal_handlers=False)
+        [done] = await rows(
+            db, "SELECT status::text AS status FROM procrastinate_jobs WHERE task_name = 'mark_overdue'"
+        )
+        assert done["status"] == "succeeded"

@@ -1,6 +1,8 @@
 """Removes what nobody needs any more, and tries again what a dead worker left behind."""
 
 import structlog
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 
 from app.orders.exchanges import forget_exchanges
 from app.orders.files import drop_orphans
@@ -34,4 +36,8 @@ def register(jobs: Jobs) -> None:
         del timestamp
         for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
             log.warning("a side job is tried again", task=job.task_name, job_id=job.id)
-            await app.job_manager.retry_job(job)
+            try:
+                await app.job_manager.retry_job(job)
+            except UniqueViolation:
+                # Its successor waits already, for the lock that this one would hold for ever.
+                await app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
