@@ -102,7 +102,7 @@ async def answered(conn: Connection, supplier_id: int, remote_service_ids: Colle
 
 
 async def close_supplier(conn: Connection, supplier_id: int) -> None:
-    """Let everything through to a supplier and its remote services again, because staff say so; ends the alarms."""
+    """Let everything through to a supplier and its remote services again, as staff say; what waits comes due."""
     await conn.execute(
         "UPDATE remote_services SET doubts = 0, trips = 0, paused_until = NULL, pause_reason = NULL"
         " WHERE supplier_id = %s AND (doubts > 0 OR paused_until IS NOT NULL)",
@@ -112,6 +112,7 @@ async def close_supplier(conn: Connection, supplier_id: int) -> None:
         "UPDATE suppliers SET doubts = 0, trips = 0, paused_until = NULL, pause_reason = NULL WHERE id = %s",
         (supplier_id,),
     )
+    await conn.execute("SELECT wake_attempts(%s)", (supplier_id,))
     await end_alarms(conn, PAUSES, about_supplier(supplier_id))
 
 

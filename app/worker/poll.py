@@ -43,6 +43,11 @@ class Asker:
             return
         with self.connector.http.recording() as exchanges:
             reports, error = await self._check([poll.remote_id for poll in asked])
+            left_out = [poll.remote_id for poll in asked if poll.late and poll.remote_id not in reports]
+            for remote_id in left_out if error is None and len(asked) > 1 else ():
+                # Some answer in bulk only for orders they know something of; a late one is worth a question of its own.
+                alone, error = await self._check([remote_id])
+                reports |= alone
         ended = await persistently(lambda: self._write(asked, reports, error, "check", exchanges))
         trouble = error.text if error else None
         log.info("asked", supplier_id=self.account.id, orders=len(asked), ended=ended, trouble=trouble)

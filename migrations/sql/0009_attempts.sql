@@ -264,6 +264,16 @@ LANGUAGE sql AS $$
     SELECT count(*)::integer FROM put_off
 $$;
 
+-- Staff took a supplier up again: what waits for it comes due. An order that still leaves its customer time to think again
+-- (its first attempt, never put aside) waits for that.
+CREATE FUNCTION wake_attempts(p_supplier bigint) RETURNS void
+LANGUAGE sql AS $$
+    UPDATE attempts SET due_at = clock_timestamp() WHERE id IN (
+        SELECT id FROM attempts WHERE supplier_id = p_supplier AND state = 'prepared' AND due_at > clock_timestamp()
+          AND lease_by IS NULL AND (note IS NOT NULL OR number > 1)
+        FOR UPDATE SKIP LOCKED)
+$$;
+
 -- A supplier called about an order that we do not know: perhaps one of which we do not know whether it arrived. Those are
 -- looked for now. How many there are.
 CREATE FUNCTION look_now(p_supplier bigint) RETURNS integer
@@ -292,4 +302,15 @@ LANGUAGE sql AS $$
         SELECT order_id, id, 'evidence', 'worker', p_text FROM hinted
     )
     SELECT count(*)::integer FROM hinted
+$$;
+
+-- A sign of life of the worker that holds these attempts. One that is being written at this moment is not waited for: its
+-- lease is about to end anyway, and two who wait for each other's rows would end one another.
+CREATE OR REPLACE FUNCTION renew_leases(p_lease_by text, p_lease interval, p_attempts bigint[]) RETURNS void
+LANGUAGE sql AS $$
+    UPDATE attempts SET lease_until = clock_timestamp() + p_lease, due_at = clock_timestamp() + p_lease
+    WHERE id IN (
+        SELECT id FROM attempts
+        WHERE id = ANY (p_attempts) AND lease_by = p_lease_by AND state IN ('sending', 'placed', 'unclear')
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
 $$;

@@ -74,7 +74,7 @@ BEGIN
         SELECT f.route_id, f.supplier_id, f.remote_service_id,
                route_reason(f.routing, f.priority, c.cost, f.success_permille) AS chosen
         FROM route_facts f CROSS JOIN LATERAL (SELECT convert_up(f.cost, f.currency, v_currency) AS cost) c
-        WHERE f.service_id = r.service AND c.cost <= s.price
+        WHERE f.service_id = r.service AND NOT f.closed AND c.cost <= s.price
         ORDER BY f.blocked IS NULL DESC, route_rank(f.routing, f.priority, c.cost, f.success_permille),
                  f.priority, f.route_id LIMIT 1
     ) route ON true

@@ -53,7 +53,9 @@ SELECT r.id AS route_id, r.service_id, r.priority, s.id AS supplier_id, m.id AS 
        v.routing, COALESCE(x.success_permille, 900) AS success_permille,
        s.paused_until AS supplier_paused_until, m.paused_until AS remote_paused_until,
        s.doubts > 0 OR m.doubts > 0 OR s.paused_until IS NOT NULL OR m.paused_until IS NOT NULL AS shaky,
-       r.next_after_unclear_hours
+       r.next_after_unclear_hours,
+       -- It does not end by itself: orders are not taken for such a route alone.
+       r.state <> 'active' OR s.state <> 'active' OR m.removed_at IS NOT NULL OR m.cost IS NULL AS closed
 FROM routes r
 JOIN services v ON v.id = r.service_id
 JOIN remote_services m ON m.id = r.remote_service_id

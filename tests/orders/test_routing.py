@@ -1,5 +1,9 @@
 """Which way an order goes: by priority, cost or expected cost, within the price sold, and why is written down."""
 
+from typing import LiteralString
+
+import pytest
+
 from app.connectors.base import Placed, Report, ReportStatus
 from app.connectors.errors import RefusalReason, Refused, Unclear
 from app.db import Database
@@ -196,3 +200,30 @@ async def test_without_another_route_an_unclear_order_stays_unclear(db: Database
         await conn.execute("UPDATE routes SET next_after_unclear_hours = 6")
     await look(db, shop, connector, later="60 hours")
     assert [row["state"] for row in await rows(db, "SELECT state FROM attempts")] == ["unclear"]
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "UPDATE routes SET state = 'paused'",
+        "UPDATE suppliers SET state = 'paused'",
+        "UPDATE remote_services SET removed_at = now()",
+        "UPDATE remote_services SET cost = NULL",
+    ],
+)
+async def test_pain_6_what_no_supplier_sells_any_more_is_not_sold_and_nothing_charged(
+    db: Database, sealer: Sealer, closed: LiteralString
+) -> None:
+    shop = await make_shop(db, sealer)
+    async with db.transaction() as conn:
+        await conn.execute(closed)
+    assert await buy(db, shop, imei(1)) == [Outcome("unavailable", None)]
+    assert await balance(db, shop) == 1000 * MICRO
+
+
+async def test_what_only_waits_for_the_moment_is_sold(db: Database, sealer: Sealer) -> None:
+    shop = await make_shop(db, sealer)
+    async with db.transaction() as conn:
+        await conn.execute("UPDATE suppliers SET paused_until = now() + interval '1 hour'")
+        await conn.execute("UPDATE remote_services SET paused_until = now() + interval '1 hour'")
+    assert [outcome.kind for outcome in await buy(db, shop, imei(1))] == ["placed"]

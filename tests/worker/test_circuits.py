@@ -197,3 +197,20 @@ async def test_staff_close_a_circuit(db: Database, sealer: Sealer) -> None:
         await change(conn, sealer, shop.supplier_id, state="active")
     assert await circuit(db, shop) == ("closed", 0)
     assert await rows(db, "SELECT 1 FROM remote_services WHERE paused_until IS NOT NULL OR doubts > 0") == []
+
+
+async def test_taken_up_again_by_staff_what_waited_is_sent_at_once_but_not_before_its_customer_had_time(
+    db: Database, sealer: Sealer
+) -> None:
+    shop = await make_shop(db, sealer)
+    await buy(db, shop, imei(1))
+    connector = Scripted(placed=Refused(RefusalReason.BLOCKED, "IP not allowed"))
+    await send(db, shop, connector)
+    async with db.transaction() as conn:
+        await conn.execute("UPDATE services SET confirm_seconds = 600")
+    await buy(db, shop, imei(2))
+    assert await claimed(db, shop.supplier_id) == []
+    async with db.transaction() as conn:
+        await change(conn, sealer, shop.supplier_id, state="active")
+    [woken] = await claimed(db, shop.supplier_id)
+    assert (woken.device, woken.blocked) == (imei(1), None)

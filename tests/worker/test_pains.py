@@ -149,11 +149,11 @@ async def test_pain_6_what_the_supplier_no_longer_offers_is_not_sent_and_takes_t
 ) -> None:
     site, other = Site(), Site()
     async with shop_at(db, sealer, site) as shop, shop_at(db, sealer, other, name="Other") as second:
+        await buy(db, shop, imei(1))
         async with db.transaction() as conn:
             await conn.execute("UPDATE remote_services SET removed_at = now() WHERE supplier_id = %s",
                                (shop.supplier_id,))  # fmt: skip
         async with working(db, sealer):
-            await buy(db, shop, imei(1))
 
             async def put_aside() -> bool:
                 return bool(await rows(db, "SELECT 1 FROM attempts WHERE note = 'the supplier no longer offers it'"))

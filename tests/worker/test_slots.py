@@ -19,6 +19,7 @@ from tests.worker.test_order_path import assert_sound, attempts_in, buy, closed,
 
 def account(**changes: Any) -> SupplierAccount:
     facts: dict[str, Any] = {"concurrency": 4, "requests_per_minute": 0, "wording": {}, **changes}
+    facts |= {"balance_is_proof": False, "place_batch": None}
     return SupplierAccount(
         id=7, name="A", kind="dhru", config={}, sealed=b"", config_version=1, currency="USD", **facts
     )
