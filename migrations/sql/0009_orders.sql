@@ -283,6 +283,15 @@ BEGIN
     SELECT count(*) INTO v_live FROM attempts
     WHERE order_id = p_order AND state IN ('prepared', 'sending', 'placed', 'unclear');
     IF v_live = v_waiting THEN
+        -- The attempt is ended with its order: a worker whose claim began before this commits does not find it any more.
+        WITH ended AS (
+            UPDATE attempts SET state = 'not_sent', text = 'the order is closed', lease_by = NULL, lease_until = NULL,
+                   closed_at = clock_timestamp()
+            WHERE order_id = p_order AND state = 'prepared'
+            RETURNING id, text
+        )
+        INSERT INTO order_events (order_id, attempt_id, kind, old_state, new_state, actor, detail)
+        SELECT p_order, id, 'attempt', 'prepared', 'not_sent', p_actor, text FROM ended;
         PERFORM move_orders(json_build_array(json_build_object('order', p_order, 'to', 'rejected', 'reason', p_reason)),
                             ARRAY['accepted', 'in_progress'], p_actor);
         RETURN 'cancelled';

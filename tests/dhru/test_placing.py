@@ -236,7 +236,8 @@ async def test_fifty_parallel_identical_orders_are_one(panel: Panel) -> None:
 async def test_parallel_orders_never_exceed_the_credit(panel: Panel, db: Database) -> None:
     async with db.transaction() as conn:
         await conn.execute(
-            "SELECT ledger_adjust(id, %s, 'test', NULL) FROM accounts WHERE customer_id IS NOT NULL", (-979 * MICRO,)
+            "SELECT ledger_adjust(id, %s, 'test', 'test', NULL) FROM accounts WHERE customer_id IS NOT NULL",
+            (-979 * MICRO,),
         )
     replies = await asyncio.gather(*(panel.place(panel.shop.imei_service, imei(number)) for number in range(30)))
     placed = [reply for reply in replies if "SUCCESS" in reply]

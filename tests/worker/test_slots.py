@@ -14,6 +14,7 @@ from app.worker.loop import Worker
 from app.worker.slots import Slots
 from tests.factories import imei, make_shop
 from tests.fakes.dhru import FakeDhru, serving_fake
+from tests.fakes.sockets import free_port
 from tests.worker.test_order_path import assert_sound, attempts_in, buy, closed, rows, until
 
 
@@ -27,7 +28,7 @@ def account(**changes: Any) -> SupplierAccount:
 
 @pytest.fixture
 def redis_url() -> Any:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 
