@@ -1,0 +1,1 @@
+"""The admin as a person meets it, in a real Chromium."""
