@@ -82,8 +82,8 @@ BEGIN
         SELECT o.id FROM orders o
         WHERE s.guarded AND o.device = r.device AND o.device <> '' AND o.customer_id = v_customer
           AND o.service_id = r.service AND o.created_at > clock_timestamp() - p_window
-          -- One that was rejected was refunded: whoever orders again wants another try.
-          AND o.fingerprint = decode(r.fingerprint, 'hex') AND o.state <> 'rejected'
+          -- Rejected ones too: who sends again because a reply was lost asks what became of that order.
+          AND o.fingerprint = decode(r.fingerprint, 'hex')
         ORDER BY o.id LIMIT 1
     ) same ON true
     LEFT JOIN LATERAL (
