@@ -2,10 +2,12 @@
 
     TrunklineError
       NotFound            there is no such thing, or it is not yours
+      NoCredit            the account does not cover it
       Conflict            the thing is not in a state that allows this
       Invalid             the input breaks a rule; ``field`` names where
       Unauthenticated     no valid key or token came with the request
       Forbidden           the key or token is valid but may not do this
+      Throttled           too many calls; ``seconds`` until there may be another
       Unavailable         a part we need does not answer now; the same call may succeed later
 
 Each class carries a ``code`` that never changes and never depends on the wording.
@@ -29,6 +31,10 @@ class NotFound(TrunklineError):  # noqa: N818  the words of the door, not of Pyt
     code = "not_found"
 
 
+class NoCredit(TrunklineError):  # noqa: N818
+    code = "no_credit"
+
+
 class Conflict(TrunklineError):  # noqa: N818
     code = "conflict"
 
@@ -43,6 +49,14 @@ class Unauthenticated(TrunklineError):  # noqa: N818
 
 class Forbidden(TrunklineError):  # noqa: N818
     code = "forbidden"
+
+
+class Throttled(TrunklineError):  # noqa: N818
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Unavailable(TrunklineError):  # noqa: N818

@@ -4,28 +4,43 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from operator import attrgetter
 
 import structlog
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
+from starlette.routing import Mount
 
 from app import logs
-from app.admin import AdminDeps, admin_router, install_error_handlers
-from app.admin.pages import PagesDeps, page_routes
+from app.access.sessions import Lifetime
+from app.admin import AdminDeps, install_staff_api
+from app.admin.pages import PagesDeps, Simulator, page_routes
 from app.alarms.watch import Watch
 from app.api.dhru.door import Door
 from app.api.dhru.endpoint import dhru_routes
 from app.api.files import FileLinks, file_routes
+from app.api.guessing import GuardedLookUps
+from app.api.isave import IsaveDoor, isave_routes
+from app.api.lookups import LookUps
 from app.api.metrics import MetricsDoor, metrics_routes
+from app.api.v1 import ApiDeps, v1_routes
+from app.api.v1.shelf import Shelves
 from app.api.webhooks import WebhookDoor, webhook_routes
 from app.catalog.snapshot import CatalogCache
+from app.customers.use import KeyUses
 from app.db import Database
+from app.house.service import House
 from app.migrate import newest
+from app.orders.waiting import Waiters
+from app.pages.static import static_files
+from app.portal import PortalDeps, portal_routes
+from app.portal.board import Board
 from app.redis import Limiter
 from app.settings import Settings, load_settings
-from app.staff.sessions import Lifetime
+from app.simulator import DEFAULT_API_KEY
+from app.webhooks.destinations import Rules
 from app.worker.wake import Bell
 
 log = structlog.get_logger()
@@ -38,6 +53,16 @@ def build_app(settings: Settings) -> FastAPI:
     limiter = Limiter(settings.redis_url.get_secret_value() if settings.redis_url else None)
     bell = Bell(settings.database_conninfo)
     links = FileLinks(settings.base_url, sealer)
+    catalog = CatalogCache(db)
+    lookups = LookUps(db)
+    uses = KeyUses(db)
+    guarded = GuardedLookUps(lookups, limiter)
+    waiters = Waiters(db)
+    webhook_rules = Rules.of(
+        settings.webhook_allowed_networks, settings.webhook_ports, plain_http=settings.webhook_plain_http
+    )
+    house = House(db, settings)
+    lifetime = _lifetime(settings)
     watch = Watch(
         db,
         sealer,
@@ -48,7 +73,8 @@ def build_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await db.open()
-        beside = [asyncio.create_task(bell.run()), asyncio.create_task(watch.run())]
+        beside = [asyncio.create_task(bell.run()), asyncio.create_task(watch.run()), asyncio.create_task(uses.run())]
+        beside.append(asyncio.create_task(house.run()))
         try:
             yield
         finally:
@@ -69,17 +95,23 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.db = db
     app.router.routes.extend(
         dhru_routes(
-            Door(
-                db=db,
-                sealer=sealer,
-                catalog=CatalogCache(db),
-                limit=limiter.hit,
-                placed=bell.ring,
-                requests_per_minute=settings.dhru_requests_per_minute,
-                duplicate_window_seconds=settings.duplicate_window_seconds,
-                max_body_bytes=settings.max_body_bytes,
-                max_file_bytes=settings.max_file_bytes,
-                file_link=links.link,
+            house.follow(
+                Door(
+                    db=db,
+                    sealer=sealer,
+                    catalog=catalog,
+                    lookups=lookups,
+                    limit=limiter.hit,
+                    used=uses.note,
+                    placed=bell.ring,
+                    requests_per_minute=settings.dhru_requests_per_minute,
+                    duplicate_window_seconds=settings.duplicate_window_seconds,
+                    max_body_bytes=settings.max_body_bytes,
+                    max_file_bytes=settings.max_file_bytes,
+                    file_link=links.link,
+                ),
+                requests_per_minute=attrgetter("dhru_requests_per_minute"),
+                duplicate_window_seconds=attrgetter("duplicate_window_seconds"),
             )
         )
     )
@@ -94,25 +126,100 @@ def build_app(settings: Settings) -> FastAPI:
             )
         )
     )
-    app.include_router(
-        admin_router(
-            AdminDeps(db=db, sealer=sealer, currency=settings.currency, four_eyes_above=settings.four_eyes_above)
+    app.router.routes.extend(
+        isave_routes(
+            house.follow(
+                IsaveDoor(
+                    db=db,
+                    sealer=sealer,
+                    catalog=catalog,
+                    lookups=guarded,
+                    limiter=limiter,
+                    uses=uses,
+                    waiters=waiters,
+                    placed=bell.ring,
+                    requests_per_minute=settings.api_requests_per_minute,
+                    duplicate_window_seconds=settings.duplicate_window_seconds,
+                    wait_seconds=settings.isave_wait_seconds,
+                    file_link=links.link,
+                ),
+                requests_per_minute=attrgetter("api_requests_per_minute"),
+                duplicate_window_seconds=attrgetter("duplicate_window_seconds"),
+            )
         )
     )
-    install_error_handlers(app)
+    app.router.routes.extend(
+        v1_routes(
+            house.follow(
+                ApiDeps(
+                    db=db,
+                    sealer=sealer,
+                    catalog=catalog,
+                    shelves=Shelves(db, catalog),
+                    lookups=guarded,
+                    limiter=limiter,
+                    uses=uses,
+                    waiters=waiters,
+                    placed=bell.ring,
+                    requests_per_minute=settings.api_requests_per_minute,
+                    duplicate_window_seconds=settings.duplicate_window_seconds,
+                    max_body_bytes=settings.max_body_bytes,
+                    max_file_bytes=settings.max_file_bytes,
+                    file_link=links.link,
+                    base_url=settings.base_url,
+                    webhook_rules=webhook_rules,
+                ),
+                requests_per_minute=attrgetter("api_requests_per_minute"),
+                duplicate_window_seconds=attrgetter("duplicate_window_seconds"),
+            )
+        ),
+    )
+    app.router.routes.append(Mount("/static", static_files()))
     app.router.routes.extend(
         page_routes(
-            PagesDeps(
-                db=db,
-                sealer=sealer,
-                limit=limiter.hit,
-                lifetime=Lifetime(
-                    timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+            house.follow(
+                PagesDeps(
+                    db=db,
+                    sealer=sealer,
+                    limit=limiter.hit,
+                    lifetime=lifetime,
+                    base_url=settings.base_url,
+                    brand=settings.brand,
+                    currency=settings.currency,
+                    second_factor_roles=settings.second_factor_roles,
+                    four_eyes_above=settings.four_eyes_above,
+                    simulator=_simulator(settings),
+                    house=house,
                 ),
-                base_url=settings.base_url,
-                brand=settings.brand,
-                currency=settings.currency,
-                second_factor_roles=settings.second_factor_roles,
+                brand=attrgetter("brand"),
+                lifetime=_lifetime,
+                four_eyes_above=attrgetter("four_eyes_above"),
+            )
+        )
+    )
+
+    app.router.routes.extend(
+        portal_routes(
+            house.follow(
+                PortalDeps(
+                    db=db,
+                    sealer=sealer,
+                    limit=limiter.hit,
+                    lifetime=lifetime,
+                    base_url=settings.base_url,
+                    brand=settings.brand,
+                    currency=settings.currency,
+                    catalog=catalog,
+                    placed=bell.ring,
+                    file_link=links.link,
+                    duplicate_window_seconds=settings.duplicate_window_seconds,
+                    has_mail=settings.smtp_url is not None,
+                    webhook_rules=webhook_rules,
+                    board=Board(db, catalog),
+                ),
+                brand=attrgetter("brand"),
+                lifetime=_lifetime,
+                duplicate_window_seconds=attrgetter("duplicate_window_seconds"),
             )
         )
     )
@@ -133,7 +240,26 @@ def build_app(settings: Settings) -> FastAPI:
             return JSONResponse({"status": "not ready", "problem": problem}, status_code=503)
         return JSONResponse({"status": "ready"})
 
+    install_staff_api(
+        app,
+        house.follow(
+            AdminDeps(db=db, sealer=sealer, currency=settings.currency, four_eyes_above=settings.four_eyes_above),
+            four_eyes_above=attrgetter("four_eyes_above"),
+        ),
+    )
     return app
+
+
+def _simulator(settings: Settings) -> Simulator | None:
+    """Return where the simulator runs, None if nobody said."""
+    if settings.simulator_url is None:
+        return None
+    key = settings.simulator_api_key
+    return Simulator(settings.simulator_url, key.get_secret_value() if key else DEFAULT_API_KEY)
+
+
+def _lifetime(settings: Settings) -> Lifetime:
+    return Lifetime(timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours))
 
 
 async def _unready(db: Database) -> str | None:

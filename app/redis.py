@@ -4,8 +4,10 @@ Redis may vanish without losing anything: while it does not answer, each process
 by the number of processes and never tighter.
 """
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -43,11 +45,25 @@ return taken
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a key stands: how many of its ``limit`` requests a minute it has left, and in how many seconds there will be
+    more."""
+
+    limit: int
+    remaining: int
+    seconds: int
+
+
 class Limiter:
     """Says whether one more request may pass, by a sliding window of one minute, and lends slots for calls."""
 
-    def __init__(self, redis_url: str | None = None) -> None:
-        """``redis_url`` as in ``REDIS_URL``; nothing is connected before the first ``hit``."""
+    def __init__(self, redis_url: str | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``redis_url`` as in ``REDIS_URL``; nothing is connected before the first ``hit``.
+
+        ``clock`` tells the seconds by which this process counts alone.
+        """
+        self._clock = clock
         self._alone = _Window()
         self._away_until = 0.0
         self._away = False
@@ -59,7 +75,7 @@ class Limiter:
         """Count one request of ``key``; False, uncounted, if its ``per_minute`` are used up. 0 means no limit."""
         if per_minute == 0:
             return True
-        now = time.monotonic()
+        now = self._clock()
         if self._shared is None or now < self._away_until:
             return self._alone.hit(key, per_minute, now)
         try:
@@ -70,13 +86,26 @@ class Limiter:
         self._answered()
         return allowed
 
+    async def look(self, key: str, per_minute: int) -> Standing:
+        """Tell how ``key`` stands, counting nothing; ``per_minute`` is above zero."""
+        now = self._clock()
+        if self._shared is None or now < self._away_until:
+            return self._alone.look(key, per_minute, now)
+        try:
+            found = await self._shared.get_window_stats(RateLimitItemPerMinute(per_minute), key)
+        except (RedisError, OSError) as error:
+            self._missed(error)
+            return self._alone.look(key, per_minute, now)
+        self._answered()
+        return Standing(per_minute, found.remaining, max(1, math.ceil(found.reset_time - time.time())))
+
     async def take(self, key: str, limit: int, slots: Sequence[str], *, seconds: float) -> Sequence[str]:
         """Take those of the named ``slots`` of ``key`` that ``limit`` leaves free, among all processes; return them.
 
         A slot that nobody gives back is free again after ``seconds``. Without Redis all of them are granted: the
         caller counts its own.
         """
-        if self._redis is None or not slots or time.monotonic() < self._away_until:
+        if self._redis is None or not slots or self._clock() < self._away_until:
             return slots
         try:
             taken = await self._redis.eval(_TAKE, 1, f"trunkline:slots:{key}", limit, int(seconds * 1000), *slots)
@@ -88,7 +117,7 @@ class Limiter:
 
     async def give(self, key: str, slots: Sequence[str]) -> None:
         """Give slots back; one that was not taken, or whose time is over, does no harm."""
-        if self._redis is None or time.monotonic() < self._away_until:
+        if self._redis is None or self._clock() < self._away_until:
             return
         try:
             await self._redis.zrem(f"trunkline:slots:{key}", *slots)
@@ -96,7 +125,7 @@ class Limiter:
             self._missed(error)
 
     def _missed(self, error: Exception) -> None:
-        self._away_until = time.monotonic() + AWAY_SECONDS
+        self._away_until = self._clock() + AWAY_SECONDS
         if not self._away:
             self._away = True
             log.warning("redis does not answer; this process counts alone", error=type(error).__name__)
@@ -135,6 +164,22 @@ class _Window:
             return False
         self._current[key] = used + 1
         return True
+
+    def look(self, key: str, per_minute: int, now: float) -> Standing:
+        minute, into = divmod(now, _WINDOW)
+        used, before = 0, 0
+        if minute == self._minute:
+            used, before = self._current.get(key, 0), self._previous.get(key, 0)
+        elif minute == self._minute + 1:
+            before = self._current.get(key, 0)
+        left = per_minute - used - before * (1 - into / _WINDOW)
+        wait = _WINDOW - into
+        if used >= per_minute:
+            # In the next minute, what was used of this one weighs ever less.
+            wait += _WINDOW * (used - per_minute + 1) / used
+        elif left < 1:
+            wait = _WINDOW * (1 - left) / before
+        return Standing(per_minute, max(0, math.floor(left)), max(1, math.ceil(wait)))
 
 
 def _pool(url: str) -> ConnectionPool:

@@ -11,10 +11,14 @@ import hmac
 import secrets
 import string
 from collections.abc import Sequence
+from datetime import timedelta
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 MIN_KEY_LENGTH = 32
+
+SHOWN_AGAIN = timedelta(minutes=5)
+"""How long what is shown once is shown again to who sends the very same form again: a double click, a lost reply."""
 
 _ALPHABET = string.ascii_letters + string.digits
 _TOKEN_LENGTH = 43  # 43 * log2(62) = 256 bits
@@ -30,6 +34,7 @@ class Sealer:
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, "seal"))) for key in keys])
         self._hash_keys = [_derive(key, "hash") for key in keys]
         self._sign_keys = [_derive(key, "sign") for key in keys]
+        self._token_key = _derive(keys[0], "token")
 
     def seal(self, plain: str) -> bytes:
         """Return ``plain`` encrypted and authenticated."""
@@ -60,6 +65,19 @@ class Sealer:
         """Return every hash under which ``token`` may be stored, newest key first."""
         return [_keyed(key, token) for key in self._hash_keys]
 
+    def token(self, prefix: str, text: str) -> str:
+        """Return a token of 256 bits like a ``new_token``, the same for the same text, which nobody else can guess.
+
+        What a form makes that counts once has such a token, made of the form: sent again, it is found again.
+        """
+        # Twice as long as needed, so that the remainder of the division favours no digit.
+        long = hmac.new(self._token_key, f"{prefix}/{text}".encode(), hashlib.sha512).digest()
+        return _spelled(prefix, int.from_bytes(long))
+
+    def secret(self, text: str) -> bytes:
+        """Return 32 bytes, the same for the same text, which nobody without the key can guess."""
+        return _keyed(self._token_key, text)
+
     def sign(self, text: str) -> str:
         """Return the signature of ``text`` in 64 hexadecimal digits, which nobody without a key can guess.
 
@@ -79,6 +97,14 @@ def new_token(prefix: str) -> str:
     Letters and digits only, so that a double click selects it and no form or shell changes it.
     """
     return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))}"
+
+
+def _spelled(prefix: str, number: int) -> str:
+    digits = []
+    for _ in range(_TOKEN_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return f"{prefix}_{''.join(digits)}"
 
 
 def _derive(key: str, purpose: str) -> bytes:

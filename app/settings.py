@@ -11,6 +11,7 @@ import os
 import secrets
 import sys
 import tempfile
+from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,6 +19,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.mail import mail_server
 from app.money import check_currency, parse_amount
 from app.sealing import MIN_KEY_LENGTH, Sealer
 
@@ -116,6 +118,15 @@ class Settings(BaseSettings):
     dhru_requests_per_minute: int = Field(
         600, ge=0, description="DHRU calls an API key may make per minute; 0 means no limit."
     )
+    api_requests_per_minute: int = Field(
+        600, ge=0, description="REST calls an API key may make per minute; 0 means no limit."
+    )
+    isave_wait_seconds: int = Field(
+        18,
+        ge=1,
+        le=60,
+        description="Seconds that a reply over iSave's protocol waits for its result; its clients hang up after 20.",
+    )
     duplicate_window_seconds: int = Field(
         30, ge=0, le=86_400, description="A byte-identical order within this time gets the first order's id back."
     )
@@ -157,6 +168,32 @@ class Settings(BaseSettings):
     session_hours: int = Field(
         12, ge=1, le=720, description="Hours after which staff have to sign in again in any case."
     )
+    webhook_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        (443, 80, 8443, 8080), description="Ports that customers' webhooks may name, separated by commas."
+    )
+    webhook_plain_http: bool = Field(
+        False, description="Whether customers' webhooks may go to http:// too, where anybody on the way can read them."
+    )
+    webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Networks in CIDR form, separated by commas, that customers' webhooks may reach although they are "
+        "not public: receivers of your own. Everything in them can then be called by any customer.",
+    )
+    simulator_url: str | None = Field(
+        None,
+        description="Where `trunkline simulator` runs, e.g. http://127.0.0.1:9100: newcomers are offered it as their "
+        "first supplier. Unset: they are not.",
+    )
+    simulator_api_key: SecretStr | None = Field(
+        None, description="The key that the simulator takes. Unset: the one in its source; it sells nothing real."
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="smtp://user:password@host:587 (STARTTLS), smtps://... or, only inside a house, smtp+plain://...: "
+        "sends customers of the portal what lets them choose a new password, and word of webhooks that are paused. "
+        "Unset: staff have to invite them anew.",
+    )
+    mail_from: str = Field("", max_length=254, description="The address that mail to customers comes from.")
     metrics_token: SecretStr | None = Field(
         None,
         description="Bearer token for GET /metrics, 16 characters or more. Unset: only answered on the machine itself.",
@@ -168,6 +205,19 @@ class Settings(BaseSettings):
         if value is not None and len(value.get_secret_value()) < 16:
             raise ValueError("must have at least 16 characters")
         return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            mail_server(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _mail_has_a_sender(self) -> Self:
+        if self.smtp_url is not None and "@" not in parseaddr(self.mail_from)[1]:
+            raise ValueError("MAIL_FROM must be an e-mail address when SMTP_URL is set")
+        return self
 
     @field_validator("database_url")
     @classmethod
@@ -194,14 +244,22 @@ class Settings(BaseSettings):
             Sealer(_split(value.get_secret_value()))
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "simulator_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must start with https:// or http://")
         return value.rstrip("/") if value else None
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("webhook_ports", mode="before")
+    @classmethod
+    def _ports(cls, value: object) -> object:
+        ports = tuple(_split(value)) if isinstance(value, str) else value
+        if isinstance(ports, list | tuple) and not all(str(port).isdigit() and 0 < int(port) < 65536 for port in ports):
+            raise ValueError("ports are numbers from 1 to 65535")
+        return ports
+
+    @field_validator("trusted_proxies", "webhook_allowed_networks", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         if isinstance(value, str):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bench import audit, dispatch, listing, place, status, sync
+from bench import audit, dispatch, listing, pages, place, status, sync
 from bench.report import Line, table
 from bench.scale import FULL, QUICK
 from bench.stage import Ground, Stage, ground, stage
@@ -24,6 +24,7 @@ BY_THEMSELVES: dict[str, Callable[[Ground], list[Line]]] = {
     "dispatch": dispatch.measure,
     "sync": sync.measure,
     "audit": audit.measure,
+    "pages": pages.measure,
 }
 NAMES = (*ON_STAGE, *BY_THEMSELVES)
 

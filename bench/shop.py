@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.catalog.snapshot import load_catalog
-from app.customers.service import create_customer, create_key
+from app.customers.keys import create_key
+from app.customers.service import create_customer
 from app.db import Connection, Database
 from app.ledger.service import open_account, topup
 from app.money import MICRO

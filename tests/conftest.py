@@ -1,7 +1,8 @@
 """A real Postgres for every test: one template database migrated once, one clone per test, real commits.
 
 ``TEST_DATABASE_URL`` names a server to use (its user may create databases); unset, an embedded one is started in a
-temporary folder, one for each test process.
+temporary folder, one for each test process. The folder lies in memory where the machine has room for it: a clone is
+nine hundred small files, and writing them to a disk takes twenty times as long as the median test.
 """
 
 import os
@@ -21,6 +22,18 @@ from app.db import Database
 from app.migrate import migrate
 from app.sealing import Sealer
 
+MEMORY = Path("/dev/shm")  # a folder of our own is made in it
+MEMORY_NEEDED = 6 << 30  # two test processes, each with its write-ahead log
+
+# Each HTTP client reads the authorities it trusts, which takes longer than most tests; on loopback it needs none.
+os.environ.setdefault("SSL_CERT_DIR", str(Path(__file__).parent))
+
+
+def _where() -> Path | None:
+    """Return where to put a database server's files, None for the usual place."""
+    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED
+    return MEMORY if roomy else None
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
@@ -29,7 +42,7 @@ def server() -> Iterator[str]:
     if given:
         yield make_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
         return
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="trunkline-test-", dir=_where()))
     folder.chmod(0o755)  # started as root, the server runs as another user, who has to get in
     try:
         # Crashes of the machine are not what these tests are about, so their disk need not keep up.
@@ -62,7 +75,7 @@ def template(server: str) -> Iterator[str]:
 def conninfo(server: str, template: str) -> Iterator[str]:
     """The URL of this test's own migrated database."""
     name = f"trunkline_test_{secrets.token_hex(6)}"
-    _run(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    _run(server, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
     yield _url(server, name)
     _run(server, "DROP DATABASE {} WITH (FORCE)", name)
 

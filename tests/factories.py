@@ -1,11 +1,13 @@
 """Makes the rows that tests start from, through the same functions that staff use where there are any."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.customers.service import create_customer, create_key
+from app.customers.keys import create_key
+from app.customers.service import create_customer
 from app.db import Connection, Database
 from app.ledger.service import open_account, topup
 from app.money import MICRO
@@ -167,6 +169,16 @@ async def make_shop(
         await make_route(conn, imei_service, remote)
         await make_route(conn, server_service, remote_server)
     return Shop(customer_id, username, key, key_id, supplier_id, imei_service, server_service)
+
+
+async def wait_until_locked(conn: Connection, waiting: int) -> None:
+    """Return once so many locks are waited for, whoever by; a test that two do something at once begins there."""
+    async with asyncio.timeout(10):
+        while True:
+            cursor = await conn.execute("SELECT FROM pg_locks WHERE NOT granted")
+            if cursor.rowcount >= waiting:
+                return
+            await asyncio.sleep(0.01)
 
 
 async def _id(conn: Connection, statement: str, *values: object) -> int:

@@ -1,6 +1,6 @@
 """The staff JSON API under ``/api/admin``: one file per noun, a bearer token, problems as RFC 9457."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, FastAPI
 
 from app.admin import (
     again,
@@ -17,10 +17,12 @@ from app.admin import (
     devices,
     evidence,
     facts,
+    keys,
     kinds,
     manual,
     markup_rules,
     orders,
+    payment_methods,
     price_changes,
     prices,
     pricing,
@@ -32,16 +34,20 @@ from app.admin import (
     stuck,
     supplier_days,
     suppliers,
+    topups,
 )
 from app.admin.deps import AdminDeps, bound
 from app.admin.problems import PREFIX, RESPONSES, install_error_handlers
 
-__all__ = ["AdminDeps", "admin_router", "install_error_handlers"]
+__all__ = ["AdminDeps", "install_staff_api"]
 
 
-def admin_router(deps: AdminDeps) -> APIRouter:
-    """Return the routes of the staff API, working on ``deps``; its errors need ``install_error_handlers``."""
-    router = APIRouter(prefix=PREFIX, dependencies=[Depends(bound(deps))], responses=RESPONSES)
+def install_staff_api(app: FastAPI, deps: AdminDeps) -> None:
+    """Serve the staff API under ``/api/admin`` of ``app``, working on ``deps``, its errors as problems.
+
+    It belongs behind all other routes: a request goes through its hundred and more before it reaches what comes after.
+    """
+    router = APIRouter(dependencies=[Depends(bound(deps))], responses=RESPONSES)
     for noun in (
         kinds,
         suppliers,
@@ -57,11 +63,14 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         price_changes,
         rates,
         customers,
+        keys,
         evidence,
         credit,
         statements,
         debts,
         approvals,
+        topups,
+        payment_methods,
         stuck,
         orders,
         again,
@@ -74,4 +83,5 @@ def admin_router(deps: AdminDeps) -> APIRouter:
         staff,
     ):
         router.include_router(noun.router)
-    return router
+    app.include_router(router, prefix=PREFIX)
+    install_error_handlers(app)

@@ -17,8 +17,10 @@ class DepositIn(Body):
     """Money paid in at a supplier, or taken out (below zero)."""
 
     amount: Amount
-    reference: str = Field(max_length=200, examples=["transfer 2026-11-20"], description="Makes it count once.")
-    note: str = Field("", max_length=500)
+    reference: str = Field(
+        max_length=books.MAX_REFERENCE, examples=["transfer 2026-11-20"], description="Makes it count once."
+    )
+    note: str = Field("", max_length=books.MAX_NOTE)
     at: AwareDatetime | None = Field(None, description="When it arrived; now, if not given. Its day is closed again.")
 
 

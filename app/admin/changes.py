@@ -56,8 +56,8 @@ class ChangeOut(Row):
     outdated_at: datetime | None
 
 
-class ChangesToApprove(Body):
-    """Which changes of the supplier to approve."""
+class ChangesToDecide(Body):
+    """Which changes of the supplier to approve, or to reject."""
 
     ids: list[RowId] = Field(min_length=1, max_length=MAX_CHANGES, examples=[[1, 2, 3]])
 
@@ -66,6 +66,13 @@ class ApprovedOut(BaseModel):
     """How many changes were approved; ``skipped`` are those that did not wait any more."""
 
     approved: int
+    skipped: int
+
+
+class RejectedOut(BaseModel):
+    """How many changes were rejected; ``skipped`` are those that did not wait any more."""
+
+    rejected: int
     skipped: int
 
 
@@ -87,11 +94,18 @@ async def list_changes(
 
 @router.post("/suppliers/{supplier_id}/changes/approve", summary="Approve many changes of a supplier")
 async def approve_changes(
-    supplier_id: PathId, body: ChangesToApprove, staff: Operator, conn: Transaction
+    supplier_id: PathId, body: ChangesToDecide, staff: Operator, conn: Transaction
 ) -> ApprovedOut:
     """Take over those that still wait; the others are skipped, so that nothing is approved that nobody has seen."""
     approved = await changes.approve_many(conn, supplier_id, body.ids, staff_id=staff.id)
     return ApprovedOut(approved=approved, skipped=len(set(body.ids)) - approved)
+
+
+@router.post("/suppliers/{supplier_id}/changes/reject", summary="Reject many changes of a supplier")
+async def reject_changes(supplier_id: PathId, body: ChangesToDecide, staff: Operator, conn: Transaction) -> RejectedOut:
+    """Turn down those that still wait; the others are skipped. Where a price rose, routes stay blocked."""
+    rejected = await changes.reject_many(conn, supplier_id, body.ids, staff_id=staff.id)
+    return RejectedOut(rejected=rejected, skipped=len(set(body.ids)) - rejected)
 
 
 @router.get("/changes/{change_id}", summary="One change")

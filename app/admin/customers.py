@@ -1,11 +1,11 @@
-"""``/customers``: who buys from us, and their keys; ``credit.py`` has what moves their money."""
+"""``/customers``: who buys from us; ``keys.py`` has their keys, ``credit.py`` what moves their money."""
 
 from datetime import datetime
 from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.admin.approvals import WAITS, waiting
 from app.admin.bodies import ExactRoute
@@ -17,8 +17,6 @@ from app.admin.schemas import (
     Currency,
     Cursor,
     Decimals,
-    Deleted,
-    Listing,
     Page,
     PageSize,
     PathId,
@@ -28,9 +26,9 @@ from app.admin.schemas import (
 )
 from app.approvals import asking
 from app.customers import records, service
-from app.customers.records import CustomerRow, KeyRow
+from app.customers.records import CustomerRow
 from app.db import Connection
-from app.errors import Invalid, NotFound
+from app.errors import Invalid
 from app.ledger import service as ledger
 from app.ledger.debts import MAX_DAYS, set_credit_days
 from app.money import format_amount
@@ -80,39 +78,6 @@ class CustomerOut(Row):
     price_group_id: int | None
     statement: str = Field(examples=["/api/admin/customers/1/statement"])
     created_at: datetime
-
-
-class KeyIn(Body):
-    """An API key to make."""
-
-    label: str = Field("", max_length=200)
-    dialect: Literal["6.1", "8.2"] = "6.1"
-    allowed_ips: list[str] = Field([], max_length=100, examples=[["203.0.113.7", "198.51.100.0/24"]])
-    requests_per_minute: int | None = Field(
-        None, ge=0, le=1_000_000, description="null: the server's default; 0: no limit."
-    )
-
-
-class NewKeyOut(BaseModel):
-    """A key just made. ``key`` is shown this once and kept nowhere."""
-
-    id: int
-    username: str
-    key: str
-
-
-class KeyOut(BaseModel):
-    """A key as it may be shown; ``hint`` is its last four characters."""
-
-    id: int
-    hint: str
-    label: str
-    dialect: str
-    allowed_ips: list[str]
-    requests_per_minute: int | None
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
 
 
 @router.post("", status_code=201, summary="Add a customer")
@@ -172,37 +137,6 @@ async def change_customer(
     return await _customer(conn, customer_id)
 
 
-@router.post("/{customer_id}/keys", status_code=201, summary="Make an API key")
-async def create_key(customer_id: PathId, body: KeyIn, _: Operator, parts: Parts, conn: Transaction) -> NewKeyOut:
-    """Make a key; the reply is the only copy of it."""
-    made = await service.create_key(
-        conn,
-        parts.sealer,
-        customer_id,
-        label=body.label,
-        dialect=body.dialect,
-        allowed_ips=body.allowed_ips,
-        requests_per_minute=body.requests_per_minute,
-    )
-    return NewKeyOut(id=made.id, username=made.username, key=made.key)
-
-
-@router.get("/{customer_id}/keys", summary="A customer's keys")
-async def list_keys(customer_id: PathId, _: Reader, conn: Transaction) -> Listing[KeyOut]:
-    """The keys without their text, revoked ones too."""
-    await records.get_customer(conn, customer_id)
-    return Listing(items=[_key_out(row) for row in await records.list_keys(conn, customer_id)])
-
-
-@router.delete("/{customer_id}/keys/{key_id}", summary="Revoke an API key")
-async def revoke_key(customer_id: PathId, key_id: PathId, _: Operator, conn: Transaction) -> Deleted:
-    """End a key at once. Revoking twice is harmless."""
-    if not await records.belongs(conn, key_id, customer_id):
-        raise NotFound("There is no such key.")
-    await service.revoke_key(conn, key_id)
-    return Deleted()
-
-
 async def _customer(conn: Connection, customer_id: int) -> CustomerOut:
     return _out(await records.get_customer(conn, customer_id))
 
@@ -223,7 +157,3 @@ def _out(row: CustomerRow) -> CustomerOut:
         statement=f"/api/admin/customers/{row.id}/statement",
         created_at=row.created_at,
     )
-
-
-def _key_out(row: KeyRow) -> KeyOut:
-    return KeyOut(**{name: getattr(row, name) for name in KeyOut.model_fields})

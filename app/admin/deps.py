@@ -10,17 +10,17 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.addresses import client_ip
 from app.approvals.asking import FourEyes
-from app.db import Connection, Database
+from app.db import Actor, Connection, Database, acting
 from app.errors import Forbidden, Unauthenticated
 from app.sealing import Sealer
 from app.staff.service import Right, StaffIdentity, authenticate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AdminDeps:
     """What the staff API is built from; ``currency`` is that of accounts and prices unless a call names another.
 
@@ -59,13 +59,16 @@ _bearer = HTTPBearer(
 
 
 async def _identity(
-    parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> StaffIdentity:
     if credentials is None:
         raise Unauthenticated("A staff token is needed: Authorization: Bearer ts_…")
     # Its own connection, given back at once: the call may go on to talk to a supplier.
     async with parts.db.pool.connection() as conn:
-        return await authenticate(conn, parts.sealer, credentials.credentials)
+        staff = await authenticate(conn, parts.sealer, credentials.credentials)
+    address = client_ip(request.scope) or ""
+    acting.set(None if request.method == "GET" else Actor("api", address, staff_id=staff.id))
+    return staff
 
 
 def require(staff: StaffIdentity, right: Right) -> None:
@@ -88,22 +91,14 @@ Treasurer = Annotated[StaffIdentity, Depends(_with(Right.MONEY))]
 Owner = Annotated[StaffIdentity, Depends(_with(Right.OWN))]
 
 
-async def _session(
-    request: Request, parts: Parts, staff: Annotated[StaffIdentity, Depends(_identity)]
-) -> AsyncIterator[AsyncSession]:
+# Both need to know who is calling before they begin: the transaction tells who it was.
+async def _session(parts: Parts, _: Annotated[StaffIdentity, Depends(_identity)]) -> AsyncIterator[AsyncSession]:
     async with parts.db.sessions.begin() as session:
-        if request.method != "GET":
-            # Triggers that keep a history write down who it was.
-            await session.execute(text("SELECT set_config('trunkline.staff', :staff, true)"), {"staff": str(staff.id)})
         yield session
 
 
-async def _transaction(
-    request: Request, parts: Parts, staff: Annotated[StaffIdentity, Depends(_identity)]
-) -> AsyncIterator[Connection]:
+async def _transaction(parts: Parts, _: Annotated[StaffIdentity, Depends(_identity)]) -> AsyncIterator[Connection]:
     async with parts.db.transaction() as conn:
-        if request.method != "GET":
-            await conn.execute("SELECT set_config('trunkline.staff', %s, true)", (str(staff.id),))
         yield conn
 
 

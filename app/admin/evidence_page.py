@@ -8,11 +8,12 @@ look like another one than it is.
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from markupsafe import Markup
+
+from app.text import seen
 
 _STYLE = """
 body { font: 10pt/1.4 system-ui, sans-serif; color: #111; margin: 2em auto; max-width: 60em; padding: 0 1em; }
@@ -52,7 +53,6 @@ _LIST = Markup("<dl>{}</dl>")
 _ATTEMPTS = Markup("<h2>Attempts</h2>\n{}\n")
 
 _LONG_FACTS = frozenset({"request", "reply", "result"})
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -99,12 +99,6 @@ def _value(name: str, value: Any) -> Markup | str:
 
 def _text(value: Any) -> str:
     return seen(value) if isinstance(value, str) else json.dumps(value)
-
-
-def seen(text: str) -> str:
-    """Return ``text`` with the number of every character in it that could not be seen, such as ``[U+202E]``."""
-    text = text.replace("\r\n", "\n")
-    return _UNSEEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 
 
 def _words(name: str) -> str:

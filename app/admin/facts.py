@@ -88,10 +88,11 @@ async def get_facts(attempt_id: PathId, _: Reader, parts: Parts, conn: Transacti
     """Read-only: the request and its reply, where to look it up, other attempts for the device, what follows."""
     facts = await read_facts(conn, attempt_id)
     hide = await hiding(conn, parts.sealer, [facts.attempt.supplier_id], private_values(facts.fields))
-    return FactsOut.model_validate(hidden(_out(facts).model_dump(), hide))
+    return FactsOut.model_validate(hidden(facts_out(facts).model_dump(), hide))
 
 
-def _out(facts: AttemptFacts) -> FactsOut:
+def facts_out(facts: AttemptFacts) -> FactsOut:
+    """Return facts as they are shown; what others said in them is not cleaned of secrets yet."""
     return FactsOut(
         attempt=attempt_out(facts.attempt),
         order_state=facts.order_state,

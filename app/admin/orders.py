@@ -17,6 +17,7 @@ from app.db import Connection
 from app.money import format_amount
 from app.orders import reading
 from app.orders.costs import costs_of
+from app.orders.listing import Wanted, find_orders
 from app.orders.reading import OrderRow
 from app.orders.resolution import reject_order
 
@@ -102,11 +103,12 @@ async def list_orders(
     cursor: Cursor = None,
     limit: PageSize = DEFAULT_PAGE,
 ) -> Page[OrderOut]:
-    """Orders, newest first; ``search`` is an order's id, device, reference or id at a supplier, whole."""
-    rows = await reading.list_orders(
-        conn, state=state, customer_id=customer_id, search=search, before=cursor, limit=limit + 1
-    )
-    return Page.of([OrderOut(**_shown(row)) for row in rows], limit)
+    """Orders, newest first; ``search`` is an order's id, device, reference or id at a supplier, whole. A page may be
+    short although others follow."""
+    wanted = Wanted(state=state, customer_id=customer_id, search=search)
+    found = await find_orders(conn, wanted, before=cursor, limit=limit)
+    items = [OrderOut(**_shown(row)) for row in await reading.read_orders(conn, found.ids)]
+    return Page(items=items, next_cursor=None if found.before is None else str(found.before))
 
 
 @router.get("/{order_id}", summary="One order and its story")

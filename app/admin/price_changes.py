@@ -43,8 +43,8 @@ class PriceChangeOut(Row):
     outdated_at: datetime | None
 
 
-class PriceChangesToApprove(Body):
-    """Which price changes to approve."""
+class PriceChangesToDecide(Body):
+    """Which price changes to approve, or to reject."""
 
     ids: list[RowId] = Field(min_length=1, max_length=MAX_CHANGES, examples=[[1, 2, 3]])
 
@@ -53,6 +53,13 @@ class PricesApprovedOut(BaseModel):
     """How many price changes were approved; ``skipped`` are those that did not wait any more."""
 
     approved: int
+    skipped: int
+
+
+class PricesRejectedOut(BaseModel):
+    """How many price changes were rejected; ``skipped`` are those that did not wait any more."""
+
+    rejected: int
     skipped: int
 
 
@@ -73,10 +80,17 @@ async def list_changes(
 
 
 @router.post("/approve", summary="Approve many price changes")
-async def approve_changes(body: PriceChangesToApprove, staff: Operator, conn: Transaction) -> PricesApprovedOut:
+async def approve_changes(body: PriceChangesToDecide, staff: Operator, conn: Transaction) -> PricesApprovedOut:
     """Set the prices of those that still wait; the others are skipped, so that nothing is set that nobody has seen."""
     approved = await price_changes.approve_many(conn, body.ids, staff_id=staff.id)
     return PricesApprovedOut(approved=approved, skipped=len(set(body.ids)) - approved)
+
+
+@router.post("/reject", summary="Reject many price changes")
+async def reject_changes(body: PriceChangesToDecide, staff: Operator, conn: Transaction) -> PricesRejectedOut:
+    """Keep the prices of those that still wait; the others are skipped."""
+    rejected = await price_changes.reject_many(conn, body.ids, staff_id=staff.id)
+    return PricesRejectedOut(rejected=rejected, skipped=len(set(body.ids)) - rejected)
 
 
 @router.get("/{change_id}", summary="One price change")

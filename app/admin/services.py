@@ -58,6 +58,7 @@ class ServiceIn(Body):
 
     name: str = Field(max_length=300, examples=["iPhone carrier check"])
     group: str = Field(max_length=300, examples=["Apple checks"])
+    code: str | None = Field(None, max_length=60, examples=["iphone-carrier"], description="Its name for programs.")
     type: ServiceType
     price: Amount = Field(description="Of one piece.")
     currency: Currency | None = None
@@ -84,6 +85,7 @@ class ServiceChange(Body):
 
     name: str = Field("", max_length=300)
     group: str = Field("", max_length=300)
+    code: str | None = Field(None, max_length=60, description="null or empty: none.")
     price: Amount = 0
     fields: list[FieldIn] = Field([], max_length=100, examples=[_FIELDS])
     device: Device = "none"
@@ -103,6 +105,7 @@ class ServiceOut(Row):
     """A service of ours."""
 
     name: str
+    code: str | None
     group: str
     group_id: int
     type: str
@@ -170,6 +173,7 @@ def _out(row: Service) -> ServiceOut:
     return ServiceOut(
         id=row.id,
         name=row.name,
+        code=row.code,
         group=row.group.name,
         group_id=row.group_id,
         type=row.type,

@@ -1,14 +1,10 @@
 """``/customers/{id}/statement``: what moved a customer's balance, as JSON by pages and as CSV in one piece."""
 
-import csv
-import io
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, time
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, BeforeValidator, WithJsonSchema
+from pydantic import BaseModel
 
 from app.admin.bodies import ExactRoute
 from app.admin.deps import Parts, Reader, Transaction
@@ -16,29 +12,11 @@ from app.admin.schemas import DEFAULT_PAGE, MAX_ID, Cursor, Decimals, PageSize, 
 from app.ledger import statement as ledger
 from app.ledger.statement import Filter, Line, Span
 from app.money import format_amount
+from app.web.csv_files import CsvResponse, csv_response
+from app.web.schemas import Moment
+from app.web.statement_csv import csv_lines
 
 router = APIRouter(prefix="/customers", tags=["customers"], route_class=ExactRoute)
-
-
-def _moment(value: object) -> object:
-    """Read a date as its first moment in UTC; of a time without a zone nobody knows which moment it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        read = datetime.combine(date.fromisoformat(value), time(), UTC) if len(value) == 10 else None
-        read = read or datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("a date such as 2026-11-30, or a time with its zone") from error
-    if read.tzinfo is None:
-        raise ValueError("a time needs its zone, such as 2026-11-30T12:00:00Z")
-    return read
-
-
-Moment = Annotated[
-    datetime | None,
-    BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "examples": ["2026-11-01", "2026-11-30T12:00:00Z"]}),
-]
 
 
 class StatementLineOut(BaseModel):
@@ -64,12 +42,6 @@ class StatementOut(BaseModel):
     currency: str
     items: list[StatementLineOut]
     next_cursor: str | None
-
-
-class CsvResponse(StreamingResponse):
-    """A CSV file, sent while it is written."""
-
-    media_type = "text/csv"
 
 
 async def _span(
@@ -113,51 +85,7 @@ async def statement(
 )
 async def statement_csv(customer_id: PathId, _: Reader, parts: Parts, span: Chosen, shown: Shown) -> CsvResponse:
     """Lines oldest first (RFC 4180, UTF-8) between an `opening` and a `closing` line with the account's balances."""
-    name = f"statement-{customer_id}.csv"
-    return CsvResponse(
-        _csv(span, ledger.lines(parts.db, span, shown)),
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-_HEADINGS = ("id", "at", "kind", "change", "balance", "currency", "order_id", "reference", "reason")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_FLUSH = 16_384
-
-
-async def _csv(span: Span, lines: AsyncIterator[Line]) -> AsyncIterator[str]:
-    written = io.StringIO()
-    writer = csv.writer(written)  # its default dialect is RFC 4180's
-    writer.writerow(_HEADINGS)
-    writer.writerow(("", "", "opening", "", format_amount(span.opening), span.currency, "", "", ""))
-    async for line in lines:
-        writer.writerow(_cells(line))
-        if written.tell() > _FLUSH:
-            yield written.getvalue()
-            written.seek(0)
-            written.truncate()
-    writer.writerow(("", "", "closing", "", format_amount(span.closing), span.currency, "", "", ""))
-    yield written.getvalue()
-
-
-def _cells(line: Line) -> tuple[Any, ...]:
-    return (
-        line.id,
-        line.created_at.astimezone(UTC).isoformat(),
-        line.kind,
-        format_amount(line.change),
-        format_amount(line.balance),
-        line.currency,
-        line.order_id or "",
-        _text(line.reference),
-        _text(line.reason),
-    )
-
-
-def _text(text: str | None) -> str:
-    """Return what people wrote so that no spreadsheet takes it for a formula; amounts are ours and stay numbers."""
-    text = text or ""
-    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
+    return csv_response(f"statement-{customer_id}.csv", csv_lines(span, ledger.lines(parts.db, span, shown)))
 
 
 def _out(line: Line) -> StatementLineOut:

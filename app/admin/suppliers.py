@@ -32,7 +32,7 @@ from app.money import format_amount
 from app.suppliers import records, service
 from app.suppliers.balances import change_currency
 from app.suppliers.changes_limits import Limits, change_limits, limits_of
-from app.suppliers.contact import sync_supplier, try_out
+from app.suppliers.contact import WAITING_SECONDS, sync_supplier, try_out
 from app.suppliers.diagnosis import Finding
 from app.suppliers.records import RemoteServiceRow, SupplierRow
 from app.suppliers.runway import Runway, change_watch, runway_of, runways
@@ -127,6 +127,7 @@ class SupplierChange(Body):
     )
     wording: WordingIn | None = Field(None, description="Replace all there were.")
     state: Literal["active", "paused"] | None = Field(None, description="active also ends a pause set by a machine.")
+    because: str = Field("", max_length=500, description="Why it is paused, with `state`.")
     limits: LimitsChange | None = Field(None, examples=[{"price_up_percent": 10}])
     watch: WatchChange | None = Field(None, examples=[{"low_balance": "50.00"}])
     currency: Currency | None = Field(
@@ -153,6 +154,7 @@ class SupplierOut(BaseModel):
     config: dict[str, Any]
     currency: str
     state: str
+    paused_because: str = Field(description="Why staff paused it.")
     paused_until: datetime | None
     pause_reason: str | None
     circuit: Literal["closed", "open", "half_open"] = Field(description="half_open: one order is sent to try.")
@@ -259,6 +261,7 @@ async def change_supplier(
         requests_per_minute=body.requests_per_minute,
         wording=checked_wording(body.wording.refusals, body.wording.statuses) if body.wording else None,
         state=body.state,
+        because=body.because,
         balance_is_proof=body.balance_is_proof,
         panel_url=body.panel_url,
         place_batch=body.place_batch,
@@ -294,7 +297,9 @@ async def sync_catalogue(supplier_id: PathId, staff: Operator, parts: Parts, bel
     A list that lacks more than half of what we know removes nothing, reading after reading, because broken suppliers
     answer so. `believe=true` takes this one reading as it is. An empty list removes nothing even then.
     """
-    found = await sync_supplier(parts.db, parts.sealer, supplier_id, believed=believe, staff_id=staff.id)
+    found = await sync_supplier(
+        parts.db, parts.sealer, supplier_id, believed=believe, staff_id=staff.id, at_most=WAITING_SECONDS
+    )
     return SyncOut(
         added=found.added, changed=found.changed, removed=found.removed, held=found.held, waiting=found.waiting
     )
@@ -327,6 +332,7 @@ def _out(row: SupplierRow, limits: Limits, account: Runway) -> SupplierOut:
         config=row.config,
         currency=row.currency,
         state=row.state,
+        paused_because=row.paused_because,
         paused_until=row.paused_until,
         pause_reason=row.pause_reason,
         circuit=row.circuit,

@@ -51,8 +51,12 @@ class AlarmKind(StrEnum):
     """A service that orders are routed to is no longer in its supplier's catalogue."""
     BOOKS_UNEXPLAINED = "books_unexplained"
     """Our balance at a supplier moved by more, or less, than our orders explain."""
+    TOPUP_WAITING = "topup_waiting"
+    """A customer says to have paid; staff have to look whether it arrived."""
     FORGED_WEBHOOK = "forged_webhook"
     """Somebody called us in a supplier's name without its signature."""
+    WEBHOOK_PAUSED = "webhook_paused"
+    """A customer's receiver of messages failed for days; it is sent nothing any more."""
     AUDIT_BREAK = "audit_break"
     """A promise of the ledger is broken."""
     WORKER_SILENT = "worker_silent"
@@ -140,10 +144,21 @@ MEANINGS: Mapping[AlarmKind, Meaning] = MappingProxyType(
             "Our balance at a supplier is not what our orders explain",
             "Compare the supplier's own statement with its books here, and enter deposits that are missing.",
         ),
+        AlarmKind.TOPUP_WAITING: Meaning(
+            Severity.NOTICE,
+            "A customer says to have paid in",
+            "Look whether the money arrived, then approve the request with what did, or refuse it with a reason; above"
+            " the limit of one person a second approves it too.",
+        ),
         AlarmKind.FORGED_WEBHOOK: Meaning(
             Severity.NOTICE,
             "Somebody calls us in a supplier's name without its signature",
             "Check that the secret entered here is the one in the supplier's panel; if it is, somebody is trying us.",
+        ),
+        AlarmKind.WEBHOOK_PAUSED: Meaning(
+            Severity.NOTICE,
+            "A customer's webhook receiver failed for days and is paused",
+            "Tell the customer, who can set the endpoint active again once it answers; what was held is sent then.",
         ),
         AlarmKind.AUDIT_BREAK: Meaning(
             Severity.CRITICAL,

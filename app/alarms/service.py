@@ -4,7 +4,7 @@ Raising is the last thing a transaction does: the row is shared by all who see t
 it would keep them waiting.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -18,11 +18,13 @@ __all__ = [
     "AlarmKind",
     "AlarmRow",
     "Alarming",
+    "about_customer",
     "about_supplier",
     "acknowledge_alarm",
     "close_alarm",
     "end_alarms",
     "list_alarms",
+    "live_about",
     "raise_alarm",
     "raise_all",
 ]
@@ -41,6 +43,11 @@ class Alarming(NamedTuple):
 def about_supplier(supplier_id: int) -> str:
     """Return the subject of alarms about a supplier."""
     return f"supplier {supplier_id}"
+
+
+def about_customer(customer_id: int) -> str:
+    """Return the subject of alarms about a customer."""
+    return f"customer {customer_id}"
 
 
 async def raise_alarm(conn: Connection, kind: AlarmKind, subject: str, text: str) -> None:
@@ -96,6 +103,14 @@ async def list_alarms(conn: Connection, *, state: str | None = None, after: int 
         f"{_ALARMS} WHERE id > %(after)s AND CASE WHEN %(state)s::text IS NULL THEN state <> 'closed'"
         " ELSE state = %(state)s END ORDER BY id LIMIT %(limit)s",
         {"after": after, "state": state, "limit": limit},
+    )
+    return [AlarmRow(**row) for row in await cursor.fetchall()]
+
+
+async def live_about(conn: Connection, subjects: Sequence[str]) -> list[AlarmRow]:
+    """Return the alarms about any of these subjects that are not closed, in order of id."""
+    cursor = await conn.execute(
+        f"{_ALARMS} WHERE state <> 'closed' AND subject = ANY (%s) ORDER BY id", (list(subjects),)
     )
     return [AlarmRow(**row) for row in await cursor.fetchall()]
 

@@ -15,8 +15,6 @@ import hashlib
 import hmac
 import re
 import time
-from email.message import EmailMessage
-from email.utils import formatdate
 
 import aiosmtplib
 import httpx2
@@ -25,6 +23,7 @@ from pydantic import SecretStr
 
 from app.alarms.configs import ChannelConfig, EmailConfig, TelegramConfig, WebhookConfig
 from app.alarms.messages import Message
+from app.mail import MailServer, send_mail
 
 SEND_SECONDS = 20.0
 """No call here lasts longer."""
@@ -73,29 +72,17 @@ async def send(config: ChannelConfig, message: Message) -> str:
 
 
 async def _send_email(config: EmailConfig, message: Message) -> str:
-    mail = EmailMessage()
-    mail["From"] = config.sender
-    mail["To"] = ", ".join(config.recipients)
-    mail["Subject"] = _line(f"Trunkline {message.title}")
-    mail["Date"] = formatdate()
-    mail["Message-ID"] = f"<{message.id}@{config.sender.rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(message.text)
-    password = config.password.get_secret_value()
-    refused, _ = await aiosmtplib.send(
-        mail,
+    server = MailServer(config.host, config.port, config.security, config.username, config.password)
+    refused = await send_mail(
+        server,
         sender=config.sender,
         recipients=config.recipients,
-        hostname=config.host,
-        port=config.port,
-        username=config.username or None,
-        password=password if config.username else None,
-        use_tls=config.security == "tls",
-        start_tls=config.security == "starttls",
-        timeout=_STEP_SECONDS,
+        subject=f"Trunkline {message.title}",
+        text=message.text,
+        message_id=message.id,
     )
     # The others have it, and a second try would give it to them again.
-    return f"the mail server does not take mail for {', '.join(sorted(refused))}" if refused else ""
+    return f"the mail server does not take mail for {', '.join(refused)}" if refused else ""
 
 
 async def _send_telegram(config: TelegramConfig, message: Message) -> None:

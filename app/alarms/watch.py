@@ -55,4 +55,5 @@ class Watch:
                 self._settled = time.monotonic() + self._silent
                 log.warning("the watch cannot reach the database", error=type(error).__name__)
             except Exception:
+                # A watch that ended would be as silent as the workers that it watches.
                 log.exception("the watch failed")

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+import app.paths  # noqa: F401  bounds the numbers in paths
+from app.connectors.base import File
 from app.db import Database
 from app.orders.files import result_file
 from app.sealing import Sealer
@@ -55,15 +57,18 @@ def file_routes(db: Database, links: FileLinks) -> list[BaseRoute]:
             file = await result_file(conn, order_id)
         if file is None:
             return Response(status_code=404)
-        name = clean_name(file.name)
-        plain = name.encode("ascii", "replace").decode().replace("?", "_")
-        disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-        media_type = file.media_type if _MEDIA_TYPE.fullmatch(file.media_type) else "application/octet-stream"
-        return Response(
-            file.content, headers={**_HEADERS, "content-type": media_type, "content-disposition": disposition}
-        )
+        return file_response(file)
 
     return [Route("/files/{order_id:int}/{signature}/{name}", serve, methods=["GET"])]
+
+
+def file_response(file: File) -> Response:
+    """Return a file as an answer that is saved under its name."""
+    name = clean_name(file.name)
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    media_type = file.media_type if _MEDIA_TYPE.fullmatch(file.media_type) else "application/octet-stream"
+    return Response(file.content, headers={**_HEADERS, "content-type": media_type, "content-disposition": disposition})
 
 
 def clean_name(name: str) -> str:

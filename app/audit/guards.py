@@ -14,12 +14,13 @@ from app.audit.promises import MAX_FINDINGS, Breaks, Broken, Finding
 from app.db import Connection
 from app.ledger.tables import Account, Transfer
 from app.orders.tables import Attempt, Order, OrderEvent
+from app.topups.tables import TopupRequest
 
 PROMISE = "the guards of the money are in place"
 
 TABLES = {
     model.__tablename__: cast("Table", model.__table__)
-    for model in (Account, Transfer, Order, Attempt, OrderEvent, Approval)
+    for model in (Account, Transfer, Order, Attempt, OrderEvent, Approval, TopupRequest)
 }
 
 TRIGGERS = {
@@ -29,6 +30,8 @@ TRIGGERS = {
     "orders_guard_state": "orders",
     "attempts_guard_state": "attempts",
     "approvals_state": "approvals",
+    "approvals_topup_request": "approvals",
+    "topup_requests_state": "topup_requests",
 }
 """Triggers are no part of the models: by name, the table that each stands on."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from weakref import WeakSet
 
 import orjson
 from psycopg.rows import DictRow
@@ -11,7 +12,7 @@ from app.audit.promises import AuditResult, Finding
 from app.audit.service import audit
 from app.clock import now
 from app.db import Connection, Database
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 
 SUBJECT = "audit"
 FIRST_FINDINGS = 5
@@ -67,6 +68,24 @@ async def keep_run(db: Database, *, staff_id: int | None = None) -> RunRow:
         else:
             await raise_alarm(conn, AlarmKind.AUDIT_BREAK, SUBJECT, f"Audit run {run.id}: {_in_words(result)}")
     return run
+
+
+_under_way: WeakSet[Database] = WeakSet()
+
+
+async def run_now(db: Database, *, staff_id: int) -> RunRow:
+    """Run the audit as ``keep_run`` does, because staff want it; Conflict while one that they wanted is under way here.
+
+    A run holds connections that the orders of customers wait for, for as long as it takes: a button that is pressed
+    again and again must not take all of them.
+    """
+    if db in _under_way:
+        raise Conflict("The audit is running already; what it finds stands in the list when it is done.")
+    _under_way.add(db)
+    try:
+        return await keep_run(db, staff_id=staff_id)
+    finally:
+        _under_way.discard(db)
 
 
 def _in_words(result: AuditResult) -> str:

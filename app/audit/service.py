@@ -11,7 +11,7 @@ from time import monotonic
 
 from psycopg_pool import PoolTimeout
 
-from app.audit import approvals, orders
+from app.audit import approvals, orders, topups
 from app.audit.books import PROMISES as BOOK_PROMISES
 from app.audit.books import Books, prove_books
 from app.audit.guards import PROMISE as GUARDS
@@ -23,12 +23,11 @@ LANES = 2
 SPARE_SECONDS = 1.0
 """How long a further connection is waited for."""
 
-# Memory for the joins of one slice; no plan is kept, because a slice's bounds decide it; compiling would take longer
-# than it saves; and a limit that is meant for the service's short statements is not for this.
+# Memory for the joins of one slice; no plan is kept, because a slice's bounds decide it; and a limit that is meant for
+# the service's short statements is not for this.
 _SET_UP = """
 SET LOCAL work_mem = '64MB';
 SET LOCAL plan_cache_mode = force_custom_plan;
-SET LOCAL jit = off;
 SET LOCAL statement_timeout = 0;
 """
 
@@ -37,6 +36,7 @@ WORDS = (
     *(promise.words for promise in orders.PROMISES),
     *(listing.words for listing in orders.LISTINGS),
     approvals.PROMISE.words,
+    topups.PROMISE.words,
     GUARDS,
 )
 """Every promise there is, in the order in which they are reported."""
@@ -97,6 +97,7 @@ class _Run:
         self._books = await prove_books(conn)
         self._broken |= self._books.broken
         self._broken |= await approvals.PROMISE.read(conn)
+        self._broken |= await topups.PROMISE.read(conn)
         self._broken |= await prove_guards(conn)
         self._broken |= await orders.prove_remote_ids(conn)
         await self.slices(conn)

@@ -181,15 +181,20 @@ async def _check_scope(conn: Connection, new: NewRule) -> None:
         raise Invalid(f"These prices are in {priced_in}.", field="currency")
 
 
-def _check_values(values: Mapping[str, Any]) -> None:
-    """Raise Invalid with the column at fault for what no rule can be."""
-    if not 0 <= values["basis_points"] <= MAX_BASIS_POINTS:
+def check_markup(markup: Markup) -> None:
+    """Raise Invalid with the field at fault for what no mark-up can be."""
+    if not 0 <= markup.basis_points <= MAX_BASIS_POINTS:
         raise Invalid("A mark-up is 0 to 10000 percent.", field="percent")
     for name, least in (("fixed", 0), ("floor", 0), ("least_margin", 0), ("rounding_step", 1), ("rounding_ending", 0)):
-        if not least <= values[name] <= MAX_PRICE:
+        if not least <= getattr(markup, name) <= MAX_PRICE:
             raise Invalid(f"The amount is {format_amount(least)} to {format_amount(MAX_PRICE)}.", field=name)
-    if values["rounding_ending"] >= values["rounding_step"]:
+    if markup.rounding_ending >= markup.rounding_step:
         raise Invalid("The ending is below the step of rounding.", field="rounding_ending")
+
+
+def _check_values(values: Mapping[str, Any]) -> None:
+    """Raise Invalid with the column at fault for what no rule can be."""
+    check_markup(Markup(**{name: values[name] for name in Markup.__dataclass_fields__}))
     for name, most in (("up_percent", MAX_UP), ("down_percent", MAX_DOWN)):
         if values[name] is not None and not 0 <= values[name] <= most:
             raise Invalid(f"The limit is 0 to {most}.", field=name)

@@ -68,17 +68,19 @@ async def list_changes(
     state: PriceChangeState | None = None,
     service_id: int | None = None,
     after: int = 0,
+    newest_first: bool = False,
     limit: int,
 ) -> list[PriceChangeRow]:
-    """Return price changes with an id above ``after`` in order of id, of one service or of all.
+    """Return price changes behind the one with the id ``after`` (0: the first) in order of id, of a service or of all.
 
     Those that wait are the ones that still can be decided; None is for all, whatever became of them.
     """
+    behind = "" if not after else " AND c.id < %(after)s" if newest_first else " AND c.id > %(after)s"
     cursor = await conn.execute(
-        f"{_CHANGES} WHERE c.id > %(after)s AND (%(service)s::bigint IS NULL OR c.service_id = %(service)s)"
+        f"{_CHANGES} WHERE (%(service)s::bigint IS NULL OR c.service_id = %(service)s)"
         " AND (%(state)s::text IS NULL"
         "      OR (c.state = %(state)s AND (c.state <> 'waiting' OR c.outdated_at IS NULL)))"
-        " ORDER BY c.id LIMIT %(limit)s",
+        f"{behind} ORDER BY c.id {'DESC' if newest_first else ''} LIMIT %(limit)s",
         {"after": after, "service": service_id, "state": state, "limit": limit},
     )
     return [PriceChangeRow(**{**row, "state": PriceChangeState(row["state"])}) for row in await cursor.fetchall()]
@@ -119,11 +121,7 @@ async def approve_many(conn: Connection, change_ids: Sequence[int], *, staff_id:
     ``conn`` is inside a transaction.
     """
     await lock_pricing(conn)
-    cursor = await conn.execute(
-        "SELECT id FROM price_changes WHERE id = ANY (%s) AND state = 'waiting' AND outdated_at IS NULL",
-        (list(change_ids),),
-    )
-    return len(await _take(conn, [row["id"] for row in await cursor.fetchall()], staff_id=staff_id))
+    return len(await _take(conn, await _waiting(conn, change_ids), staff_id=staff_id))
 
 
 async def reject(conn: Connection, change_id: int, *, staff_id: int | None) -> None:
@@ -133,6 +131,22 @@ async def reject(conn: Connection, change_id: int, *, staff_id: int | None) -> N
     if change.state is not PriceChangeState.WAITING or change.outdated_at is not None:
         raise Conflict("This change does not wait.")
     await _decide(conn, [change_id], PriceChangeState.REJECTED, staff_id)
+
+
+async def reject_many(conn: Connection, change_ids: Sequence[int], *, staff_id: int | None) -> int:
+    """Reject those that still wait and return how many did; the prices stay. ``conn`` is inside a transaction."""
+    await lock_pricing(conn)
+    waiting = await _waiting(conn, change_ids)
+    await _decide(conn, waiting, PriceChangeState.REJECTED, staff_id)
+    return len(waiting)
+
+
+async def _waiting(conn: Connection, change_ids: Sequence[int]) -> list[int]:
+    cursor = await conn.execute(
+        "SELECT id FROM price_changes WHERE id = ANY (%s) AND state = 'waiting' AND outdated_at IS NULL",
+        (list(change_ids),),
+    )
+    return [row["id"] for row in await cursor.fetchall()]
 
 
 _UNDO_LIST = """

@@ -44,3 +44,53 @@ async def history_of(conn: Connection, service_id: int, *, before: int | None = 
         {"service": service_id, "before": before, "limit": limit},
     )
     return [PriceRow(**row) for row in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class PaidPrice:
+    """What a customer paid for one piece from ``at`` on, in micro-units; None: it was not sold to them."""
+
+    id: int
+    price: int | None
+    at: datetime
+
+
+_MOST = 10_000
+
+_PAID = """
+SELECT id, new, at, CASE WHEN customer_id IS NOT NULL THEN 0 WHEN price_group_id IS NOT NULL THEN 1 ELSE 2 END AS level
+FROM (SELECT * FROM price_history
+      WHERE service_id = %(service)s AND currency = %(currency)s
+        AND (customer_id = %(customer)s OR (customer_id IS NULL AND
+             (price_group_id = %(group)s OR price_group_id IS NULL)))
+      ORDER BY id DESC LIMIT %(most)s) h
+ORDER BY id
+"""
+
+
+async def paid_prices(
+    conn: Connection, service_id: int, *, customer_id: int, price_group_id: int | None, currency: str
+) -> list[PaidPrice]:
+    """Return what a service cost this customer over time, the oldest first, each price once.
+
+    Their own price wins over their group's and that over the list price, as when they order; the group is the one they
+    are in today. Beyond the last ten thousand prices the beginning is left out.
+    """
+    cursor = await conn.execute(
+        _PAID,
+        {
+            "service": service_id,
+            "currency": currency,
+            "customer": customer_id,
+            "group": price_group_id,
+            "most": _MOST,
+        },
+    )
+    levels: list[int | None] = [None, None, None]
+    paid: list[PaidPrice] = []
+    for row in await cursor.fetchall():
+        levels[row["level"]] = row["new"]
+        price = next((level for level in levels if level is not None), None)
+        if price != (paid[-1].price if paid else None):
+            paid.append(PaidPrice(row["id"], price, row["at"]))
+    return paid

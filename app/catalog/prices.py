@@ -1,6 +1,6 @@
 """Prices that are not the list price: of a group of customers, and of one customer, whose own wins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.catalog.service import check_price
 from app.catalog.tables import CustomerPrice, GroupPrice, PriceGroup, Service
+from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
 
 
@@ -115,6 +116,36 @@ async def remove_customer_price(session: AsyncSession, customer_id: int, service
         .returning(CustomerPrice.service_id)
     )
     return gone is not None
+
+
+async def change_customer_prices(conn: Connection, customer_id: int, prices: Mapping[int, int | None]) -> int:
+    """Set what these services cost a customer who exists (micro-units), None: no price of their own any more.
+
+    Returns how many changed. Raises NotFound for a service there is not, Invalid for a price that cannot be one.
+    """
+    for service_id, price in prices.items():
+        if price is not None:
+            try:
+                check_price(price)
+            except Invalid as error:
+                raise Invalid(error.message, field=f"price-{service_id}") from error
+    given = {service_id: price for service_id, price in prices.items() if price is not None}
+    cursor = await conn.execute("SELECT count(*) AS n FROM services WHERE id = ANY (%s::bigint[])", (list(prices),))
+    row = await cursor.fetchone()
+    if row is None or row["n"] < len(prices):
+        raise NotFound("There is no such service.", field="service_id")
+    gone = await conn.execute(
+        "DELETE FROM customer_prices WHERE customer_id = %s AND service_id = ANY (%s::bigint[])",
+        (customer_id, [service_id for service_id in prices if service_id not in given]),
+    )
+    kept = await conn.execute(
+        "INSERT INTO customer_prices AS p (customer_id, service_id, price)"
+        " SELECT %s, g.service_id, g.price FROM unnest(%s::bigint[], %s::bigint[]) AS g(service_id, price)"
+        " ON CONFLICT (customer_id, service_id) DO UPDATE SET price = excluded.price"
+        " WHERE p.price <> excluded.price",
+        (customer_id, list(given), list(given.values())),
+    )
+    return gone.rowcount + kept.rowcount
 
 
 async def _require_service(session: AsyncSession, service_id: int) -> None:

@@ -5,7 +5,7 @@ Every change makes the catalogue's version rise (triggers see to it), so nothing
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
+from app.catalog.codes import check_code, refuse_taken_codes
 from app.catalog.rules import RULES, Rules, set_rules
 from app.catalog.tables import MAX_PRICE, MAX_QUANTITY, Service, ServiceField, ServiceGroup
 from app.connectors.base import FieldType, ServiceType
@@ -43,7 +44,7 @@ class NewService:
 
     ``device`` None: an IMEI for a service of type imei, nothing for the others. ``takes_quantity`` None: if a smallest
     or largest quantity is given. ``extensions`` are those of the files that a file service takes, none for any.
-    ``price_source`` rule leaves the price to the mark-up rules from now on.
+    ``price_source`` rule leaves the price to the mark-up rules from now on. ``code`` is a name for programs.
     """
 
     name: str
@@ -63,13 +64,36 @@ class NewService:
     position: int = 0
     fields: Sequence[NewField] = ()
     price_source: str = "manual"
+    code: str | None = None
 
 
 async def create_service(session: AsyncSession, new: NewService) -> Service:
     """Put a service on sale, with its fields and its group; Invalid with the field at fault if it cannot be sold so."""
+    (service_id,) = await create_services(session, [new])
+    return await get_service(session, service_id)
+
+
+async def create_services(session: AsyncSession, news: Sequence[NewService]) -> list[int]:
+    """Put services on sale and return their ids in the order given; the number of statements does not depend on theirs.
+
+    All or none: raises Invalid with the field at fault.
+    """
+    groups = await _groups(session, {new.group for new in news})
+    services = [_build(new, groups[new.group]) for new in news]
+    await refuse_taken_codes(session, services)
+    session.add_all(services)
+    await session.flush()
+    for service, new in zip(services, news, strict=True):
+        session.add_all(_field_rows(service.id, new.fields))
+    await session.flush()
+    return [service.id for service in services]
+
+
+def _build(new: NewService, group_id: int) -> Service:
     service = Service(
-        group_id=await _group(session, new.group),
+        group_id=group_id,
         name=_name(new.name, "name"),
+        code=check_code(new.code),
         type=new.type.value,
         device=new.device or ("imei" if new.type is ServiceType.IMEI else "none"),
         price=check_price(new.price),
@@ -84,10 +108,7 @@ async def create_service(session: AsyncSession, new: NewService) -> Service:
     set_rules(service, dataclasses.asdict(new.rules))
     _check_choices(service)
     _set_quantity(service, new.takes_quantity, new.min_quantity, new.max_quantity)
-    session.add(service)
-    await session.flush()
-    await _write_fields(session, service.id, new.fields)
-    return await get_service(session, service.id)
+    return service
 
 
 async def change_service(session: AsyncSession, service_id: int, changes: Mapping[str, Any]) -> Service:
@@ -101,9 +122,13 @@ async def change_service(session: AsyncSession, service_id: int, changes: Mappin
         raise NotFound("There is no such service.")
     given = dict(changes)
     if "group" in given:
-        service.group_id = await _group(session, given.pop("group"))
+        group = given.pop("group")
+        service.group_id = (await _groups(session, [group]))[group]
     if "name" in given:
         service.name = _name(given.pop("name"), "name")
+    if "code" in given:
+        service.code = check_code(given.pop("code"))
+        await refuse_taken_codes(session, [service])
     if "price" in given:
         price = check_price(given.pop("price"))
         if price != service.price:
@@ -133,9 +158,10 @@ async def change_service(session: AsyncSession, service_id: int, changes: Mappin
     return await get_service(session, service_id)
 
 
-async def get_service(session: AsyncSession, service_id: int) -> Service:
-    """Return a service with its group and fields; NotFound if there is none."""
-    found = await session.scalar(_full().where(Service.id == service_id).execution_options(populate_existing=True))
+async def get_service(session: AsyncSession, service_id: int, *, lock: bool = False) -> Service:
+    """Return a service with its group and fields; NotFound if there is none. Locked, nobody else changes it now."""
+    query = _full().where(Service.id == service_id).execution_options(populate_existing=True)
+    found = await session.scalar(query.with_for_update(of=Service) if lock else query)
     if found is None:
         raise NotFound("There is no such service.")
     return found
@@ -166,14 +192,17 @@ def _full() -> Select[Service]:
     return select(Service).options(selectinload(Service.group), selectinload(Service.fields))
 
 
-async def _group(session: AsyncSession, name: str) -> int:
-    """Return the id of the group of this name, which is made if it is not there."""
-    name = _name(name, "group")
+async def _groups(session: AsyncSession, given: Collection[str]) -> dict[str, int]:
+    """Return the ids of the groups of these names; those that are not there are made."""
+    names = {name: _name(name, "group") for name in given}
+    wanted = sorted(set(names.values()))
     # Two who name a new group at once get the same one: the second waits here for the first to commit.
-    await session.execute(insert(ServiceGroup).values(name=name).on_conflict_do_nothing(index_elements=["name"]))
-    found = await session.scalar(select(ServiceGroup.id).where(ServiceGroup.name == name))
-    assert found is not None  # noqa: S101  it was inserted or was there; groups are not deleted
-    return found
+    await session.execute(
+        insert(ServiceGroup).values([{"name": name} for name in wanted]).on_conflict_do_nothing(index_elements=["name"])
+    )
+    rows = await session.execute(select(ServiceGroup.name, ServiceGroup.id).where(ServiceGroup.name.in_(wanted)))
+    ids = {row.name: row.id for row in rows}
+    return {name: ids[clean] for name, clean in names.items()}
 
 
 def _name(name: str, field: str) -> str:
@@ -222,6 +251,13 @@ def _set_quantity(service: Service, takes: bool | None, smallest: int | None, la
 
 
 async def _write_fields(session: AsyncSession, service_id: int, fields: Sequence[NewField]) -> None:
+    rows = _field_rows(service_id, fields)
+    await session.execute(delete(ServiceField).where(ServiceField.service_id == service_id))
+    session.add_all(rows)
+    await session.flush()
+
+
+def _field_rows(service_id: int, fields: Sequence[NewField]) -> list[ServiceField]:
     names = [field.name.strip().lower() for field in fields]
     for number, field in enumerate(fields):
         if not names[number] or len(field.name) > 200:
@@ -231,8 +267,7 @@ async def _write_fields(session: AsyncSession, service_id: int, fields: Sequence
             raise Invalid(f"There are two fields named {field.name.strip()}.", field=f"fields.{number}.name")
         if field.type in (FieldType.DROPDOWN, FieldType.RADIO) and not field.options:
             raise Invalid("A field to choose from needs options.", field=f"fields.{number}.options")
-    await session.execute(delete(ServiceField).where(ServiceField.service_id == service_id))
-    session.add_all(
+    return [
         ServiceField(
             service_id=service_id,
             name=field.name,
@@ -244,5 +279,4 @@ async def _write_fields(session: AsyncSession, service_id: int, fields: Sequence
             position=position,
         )
         for position, field in enumerate(fields)
-    )
-    await session.flush()
+    ]

@@ -32,6 +32,7 @@ class Service:
     id: int
     group_id: int
     name: str
+    code: str | None
     type: ServiceType
     device: str
     price: int
@@ -66,9 +67,20 @@ class Catalog:
         """The services by id."""
         return {service.id: service for group in self.groups for service in group.services}
 
+    @cached_property
+    def codes(self) -> Mapping[str, Service]:
+        """The services that have a code, by it."""
+        return {service.code: service for service in self.services.values() if service.code is not None}
+
+    def find(self, named: str) -> Service | None:
+        """Return the service with this id or code; None if there is none on sale."""
+        if named.isascii() and named.isdigit() and len(named) < 20:
+            return self.services.get(int(named))
+        return self.codes.get(named.lower())
+
 
 _SERVICES = """
-SELECT s.id, s.group_id, s.name, s.type, s.device, s.price, s.currency, s.takes_quantity, s.min_quantity,
+SELECT s.id, s.group_id, s.name, s.code, s.type, s.device, s.price, s.currency, s.takes_quantity, s.min_quantity,
        s.max_quantity, s.time, s.info, s.extensions, g.name AS group_name
 FROM services s JOIN service_groups g ON g.id = s.group_id
 WHERE s.state = 'active'
@@ -136,12 +148,18 @@ class CatalogCache:
 
 
 async def prices_for(
-    conn: Connection, *, customer_id: int, price_group_id: int | None, currency: str
+    conn: Connection, *, customer_id: int, price_group_id: int | None, currency: str, service_id: int | None = None
 ) -> dict[int, int]:
-    """Return what each service costs this customer (micro-units of ``currency``); services not sold are absent."""
+    """Return what each service costs this customer (micro-units of ``currency``); services not sold are absent.
+
+    Of one service only, if it is named.
+    """
+    statement = (
+        "SELECT s.id, p.price FROM services s, price_for(s.id, %(customer)s, %(group)s, %(currency)s) p"
+        " WHERE s.state = 'active' AND p.price IS NOT NULL"
+    )
     cursor = await conn.execute(
-        "SELECT s.id, p.price FROM services s, price_for(s.id, %s, %s, %s) p"
-        " WHERE s.state = 'active' AND p.price IS NOT NULL",
-        (customer_id, price_group_id, currency),
+        statement if service_id is None else f"{statement} AND s.id = %(service)s",
+        {"customer": customer_id, "group": price_group_id, "currency": currency, "service": service_id},
     )
     return {row["id"]: row["price"] for row in await cursor.fetchall()}

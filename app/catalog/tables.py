@@ -1,6 +1,6 @@
 """Rows of what we sell: groups, services, their fields, and prices."""
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.types import Text
@@ -9,6 +9,9 @@ from app.db import Base, Created, Id
 
 MAX_PRICE = 1_000_000_000_000
 """The highest price of one piece in micro-units (a million units); times the highest quantity it fits a bigint."""
+
+CODE = "^[a-z][a-z0-9-]{1,59}$"
+"""The form of a service's code."""
 
 MAX_QUANTITY = 100_000
 """The most pieces one order may ask for."""
@@ -27,7 +30,8 @@ class ServiceGroup(Base):
 
 class Service(Base):
     """Something we sell. ``price`` is of one piece, in micro-units of ``currency``; by ``price_source`` it was set by
-    hand (``manual``, and stays) or is left to the mark-up rules (``rule``).
+    hand (``manual``, and stays) or is left to the mark-up rules (``rule``). ``code`` is a name for programs that begins
+    with a letter, so that it is never taken for an id.
 
     ``device`` says what the IMEI parameter of an order must hold: an IMEI, a serial, either, or nothing (``none``; an
     identifier given all the same is kept). ``extensions`` are those a file service takes, none for any.
@@ -51,6 +55,7 @@ class Service(Base):
         CheckConstraint(f"min_quantity >= 1 AND max_quantity <= {MAX_QUANTITY}", name="quantity_range"),
         CheckConstraint("min_quantity <= max_quantity", name="quantity_order"),
         CheckConstraint("name <> ''", name="name"),
+        CheckConstraint(f"code ~ '{CODE}'", name="code"),
         CheckConstraint("service_class IN ('check', 'unlock')", name="service_class"),
         CheckConstraint("NOT next_after_rejection OR service_class = 'unlock'", name="answers_are_final"),
         CheckConstraint("routing IN ('priority', 'cost', 'expected_cost')", name="routing"),
@@ -60,11 +65,13 @@ class Service(Base):
         CheckConstraint("confirm_seconds BETWEEN 0 AND 86400", name="confirm_seconds"),
         CheckConstraint("expected_minutes >= 1", name="expected_minutes"),
         CheckConstraint("guaranteed_minutes >= COALESCE(expected_minutes, 1)", name="guaranteed_minutes"),
+        Index("ix_services_name_alike", "name", postgresql_using="gist", postgresql_ops={"name": "gist_trgm_ops"}),
     )
 
     id: Mapped[Id]
     group_id: Mapped[int] = mapped_column(ForeignKey("service_groups.id"), index=True)
     name: Mapped[str]
+    code: Mapped[str | None] = mapped_column(unique=True)
     type: Mapped[str]
     device: Mapped[str]
     price: Mapped[int]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import time
 from dataclasses import dataclass
@@ -10,16 +11,20 @@ from typing import Any
 
 import httpx2
 
+from app.access.invites import accept_invite
+from app.access.passwords import hash_password
 from app.cli.processes import Supervisor
-from app.cli.session import database, fail, settings_or_exit, with_open_database
+from app.cli.session import Session, database, fail, settings_or_exit, with_open_database
+from app.customers.portal import invite_customer
 from app.migrate import migrate
 from app.settings import Settings
+from app.simulator import DEFAULT_API_KEY
+from app.staff.members import invite
 from app.staff.service import create_staff, create_token
 
 READY_SECONDS = 60.0
 EMAIL = "demo@example.com"
 SUPPLIER = "Simulator"
-SIMULATOR_KEY = "SIM-ULA-TOR-KEY"
 CREDIT = "1000000.00"
 
 
@@ -49,8 +54,9 @@ IMEI_OFFER, SERVER_OFFER = OFFERS[0], OFFERS[-1]
 def demo() -> None:
     """Run the whole system on this machine: database, server, worker, a simulated supplier, a reseller with credit.
 
-    Prints the URL, username and key of the reseller and three curl calls to paste, and writes the same facts to
-    var/demo.json. PORT chooses the port. Ctrl-C stops everything; a second run keeps its data. Example: trunkline demo
+    Prints who signs in at /admin and /portal, the URL, username and key of the reseller and three curl calls to paste,
+    and writes the same facts to var/demo.json. PORT chooses the port. Ctrl-C stops everything; a second run keeps its
+    data. Example: trunkline demo
     """
     settings = settings_or_exit()
     if _taken(settings.port):
@@ -61,7 +67,7 @@ def demo() -> None:
         simulator_port = _free_port()
         environment = {
             "DATABASE_URL": settings.database_conninfo,
-            "SIMULATOR_API_KEY": SIMULATOR_KEY,
+            "SIMULATOR_API_KEY": DEFAULT_API_KEY,
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "warning"),
         }
         simulator = ["simulator", "--port", str(simulator_port), "--data", str(settings.var_dir / "simulator.sqlite")]
@@ -119,14 +125,18 @@ class _Shop:
             services = self._services(client, supplier_id)
             facts = {
                 "url": self._settings.base_url,
+                "staff_email": EMAIL,
                 "username": known.get("username"),
                 "key": known.get("key"),
+                "password": known.get("password"),
                 "staff_token": token,
                 "imei_service_id": services[IMEI_OFFER.name],
                 "server_service_id": services[SERVER_OFFER.name],
             }
             if not self._key_works(client, facts):
-                facts |= self._reseller(client)
+                facts |= self._reseller(client) | {"password": None}
+            if facts["password"] is None:
+                facts["password"] = self._let_in(client, facts["username"])
             return facts
 
     def next_order(self, facts: dict[str, Any]) -> int:
@@ -151,13 +161,13 @@ class _Shop:
         return client.get("/api/admin/kinds", headers={"Authorization": f"Bearer {token}"}).status_code == 200
 
     @staticmethod
-    async def _make_token(session: Any) -> str:
+    async def _make_token(session: Session) -> str:
         async with session.db.transaction() as conn:
             staff_id = await create_staff(conn, email=EMAIL, name="Demo", role="owner", if_missing=True)
             return (await create_token(conn, session.sealer, staff_id, label="demo")).token
 
     def _supplier(self, client: httpx2.Client, simulator_url: str) -> int:
-        config = {"base_url": simulator_url, "username": "simulator", "api_key": SIMULATOR_KEY}
+        config = {"base_url": simulator_url, "username": "simulator", "api_key": DEFAULT_API_KEY}
         listed = _ok(client.get("/api/admin/suppliers"))["items"]
         found = next((supplier for supplier in listed if supplier["name"] == SUPPLIER), None)
         if found is None:
@@ -208,6 +218,25 @@ class _Shop:
         key = _ok(client.post(f"{path}/keys", json={"label": "demo", "requests_per_minute": 0}))
         return {"username": key["username"], "key": key["key"]}
 
+    def _let_in(self, client: httpx2.Client, username: str) -> str:
+        """Return the password with which the operator and the reseller sign in from now on."""
+        customers = _ok(client.get("/api/admin/customers"))["items"]
+        customer_id = next(row["id"] for row in customers if row["username"] == username)
+        password = secrets.token_urlsafe(12)
+
+        async def work(session: Session) -> None:
+            hashed = await hash_password(password)
+            async with session.db.transaction() as conn:
+                staff_id = await create_staff(conn, email=EMAIL, name="Demo", role="owner", if_missing=True)
+                for invited, _ends in (
+                    await invite(conn, session.sealer, staff_id),
+                    await invite_customer(conn, session.sealer, customer_id),
+                ):
+                    await accept_invite(conn, session.sealer, invited, hashed)
+
+        with_open_database(self._settings, work)
+        return password
+
 
 def _ok(response: httpx2.Response) -> Any:
     if response.is_error:
@@ -221,12 +250,15 @@ def _explain(facts: dict[str, Any], order: int, supervisor: Supervisor) -> None:
     call = f"curl -s {endpoint} -d username={facts['username']} -d apiaccesskey={facts['key']} -d requestformat=JSON"
     parameters = f"<PARAMETERS><ID>{facts['imei_service_id']}</ID><IMEI>356557847079356</IMEI></PARAMETERS>"
     print(f"""
-Trunkline is running. Add it to a panel as a DHRU supplier, or paste the calls below.
+Trunkline is running. Sign in with a browser, add it to a panel as a DHRU supplier, or paste the calls below.
+
+  Operator  {facts["url"]}/admin as {facts["staff_email"]}, password {facts["password"]}
+  Reseller  {facts["url"]}/portal as {facts["username"]}, the same password
 
   URL       {facts["url"]}
   Username  {facts["username"]}
   API key   {facts["key"]}
-  Staff     {facts["url"]}/docs with the token {facts["staff_token"]}
+  Staff API {facts["url"]}/docs with the token {facts["staff_token"]}
 
 1. The account:
 {call} -d action=accountinfo

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +45,8 @@ class Supervisor:
         """``environment`` comes on top of this process's own."""
         self._children = [Child(words) for words in children]
         self._environment = {**os.environ, **environment}
-        self._stopping = threading.Event()
+        # Not an Event: its lock may be the loop's own when the signal comes, which would then wait for itself.
+        self._stopping = False
 
     def run(self, ready: Callable[[], None] | None = None) -> None:
         """Start the children, call ``ready``, keep them running until stopped; then stop them, the last one first.
@@ -59,8 +59,9 @@ class Supervisor:
                 child.start(self._environment)
             if ready is not None:
                 ready()
-            while not self._stopping.wait(LOOK_SECONDS):
+            while not self._stopping:
                 self._restart_the_dead()
+                time.sleep(LOOK_SECONDS)
         finally:
             self._stop_all()
             for number, handler in before.items():
@@ -69,14 +70,14 @@ class Supervisor:
     @property
     def stopping(self) -> bool:
         """Whether somebody asked to stop."""
-        return self._stopping.is_set()
+        return self._stopping
 
     def pid(self, word: str) -> int | None:
         """Return the process id of the child whose command is ``word``."""
         return next((c.process.pid for c in self._children if c.words[0] == word and c.process is not None), None)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping.set()
+        self._stopping = True
 
     def _restart_the_dead(self) -> None:
         for child in self._children:

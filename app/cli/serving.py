@@ -15,9 +15,18 @@ from app.db import Database
 from app.migrate import migrate as migrate_database
 from app.redis import Limiter
 from app.settings import Settings
+from app.webhooks.destinations import Rules
 from app.worker.heartbeat import beat_for_ever
 from app.worker.jobs.engine import run_for_ever, side_jobs
 from app.worker.loop import Worker
+from app.worker.sandbox import close_for_ever
+from app.worker.webhooks import Messenger
+
+SIMULATOR_PORT = 9100
+
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than clients and proxies keep theirs, mostly 60 seconds. Whoever sends
+on one that we close in that moment cannot tell whether their order arrived."""
 
 
 def migrate() -> None:
@@ -57,6 +66,7 @@ def serve(
             server_header=False,
             log_config=None,
             timeout_graceful_shutdown=20,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
 
 
@@ -83,6 +93,7 @@ async def _work(settings: Settings) -> None:
         limiter=limiter,
     )
     jobs = side_jobs(db, sealer, settings, limiter)
+    rules = Rules.of(settings.webhook_allowed_networks, settings.webhook_ports, plain_http=settings.webhook_plain_http)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, order_path.stop)
@@ -90,19 +101,22 @@ async def _work(settings: Settings) -> None:
         async with jobs.open_async():
             side = asyncio.create_task(run_for_ever(jobs))
             beating = asyncio.create_task(beat_for_ever(db, silent_seconds=settings.worker_silent_seconds))
+            telling = asyncio.create_task(Messenger(db, sealer, rules).run())
+            closing = asyncio.create_task(close_for_ever(db))
             try:
                 await order_path.run()
             finally:
-                beating.cancel()
-                side.cancel()
-                await asyncio.gather(beating, side, return_exceptions=True)
+                beside = (beating, telling, closing, side)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
     finally:
         await limiter.aclose()
         await db.close()
 
 
 def simulator(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 9100,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = SIMULATOR_PORT,
     data: Annotated[Path, typer.Option(help="SQLite file that keeps its orders.")] = Path("var/simulator.sqlite"),
     accept_seconds: Annotated[float, typer.Option(min=0, help="How long the reply to an order takes.")] = 0.0,
     work_seconds: Annotated[float, typer.Option(min=0, help="How long an order takes.")] = 3.0,
@@ -111,20 +125,24 @@ def simulator(
 
     Its username is "simulator", its key the variable SIMULATOR_API_KEY. Example: trunkline simulator --port 9100
     """
-    from app.simulator import build_simulator  # noqa: PLC0415  only this command needs it
+    from app.simulator import DEFAULT_API_KEY, build_simulator  # noqa: PLC0415  only this command needs it
 
     data.parent.mkdir(parents=True, exist_ok=True)
     supplier = build_simulator(
         data,
         username="simulator",
-        api_key=os.environ.get("SIMULATOR_API_KEY", "SIM-ULA-TOR-KEY"),
+        api_key=os.environ.get("SIMULATOR_API_KEY") or DEFAULT_API_KEY,
         accept_seconds=accept_seconds,
         work_seconds=work_seconds,
     )
     uvicorn.run(supplier, host="127.0.0.1", port=port, access_log=False, log_config=None)
 
 
-def up() -> None:
+def up(
+    simulator: Annotated[
+        bool, typer.Option("--simulator", help="Also run the simulator, and offer it as a first supplier.")
+    ] = False,
+) -> None:
     """Run everything in one go: database (embedded unless DATABASE_URL is set), migrations, server, one worker.
 
     Ctrl-C stops it cleanly. For production run serve and worker by themselves; see docs/deployment.md.
@@ -132,4 +150,16 @@ def up() -> None:
     with database(settings_or_exit()) as settings:
         migrate_database(settings.database_conninfo)
         print(f"Trunkline is at {settings.base_url}; Ctrl-C stops it.", flush=True)
-        Supervisor([["serve"], ["worker"]], {"DATABASE_URL": settings.database_conninfo}).run()
+        Supervisor(*children_of(settings, simulator=simulator)).run()
+
+
+def children_of(settings: Settings, *, simulator: bool) -> tuple[list[list[str]], dict[str, str]]:
+    """Return the commands that ``up`` runs, and what they are to find in their environment."""
+    children, environment = [["serve"], ["worker"]], {"DATABASE_URL": settings.database_conninfo}
+    if simulator:
+        children.append(["simulator", "--data", str(settings.var_dir / "simulator.sqlite")])
+        environment["SIMULATOR_URL"] = f"http://127.0.0.1:{SIMULATOR_PORT}"
+        if settings.simulator_api_key is not None:
+            # In .env it is found by the server, which offers it to newcomers, but not by the simulator.
+            environment["SIMULATOR_API_KEY"] = settings.simulator_api_key.get_secret_value()
+    return children, environment

@@ -1,7 +1,9 @@
 """What every command starts with: settings, logs, and a database that is there."""
 
 import asyncio
+import getpass
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import typer
 
 from app import embedded, logs
-from app.db import Database
+from app.db import Actor, Database, acting
 from app.embedded.errors import EmbeddedError
 from app.errors import TrunklineError
 from app.migrate import migrate
@@ -78,6 +80,7 @@ def with_open_database(settings: Settings, work: Callable[[Session], Awaitable[T
     """Run ``work`` with the database of ``settings`` open and return its result."""
 
     async def run() -> T:
+        acting.set(Actor("command", f"{_user()}@{socket.gethostname()}"))
         db = Database(settings.database_conninfo, pool_size=4)
         await db.open()
         try:
@@ -86,6 +89,13 @@ def with_open_database(settings: Settings, work: Callable[[Session], Awaitable[T
             await db.close()
 
     return asyncio.run(run())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user often has a number alone
+        return "?"
 
 
 def with_database(work: Callable[[Session], Awaitable[T]]) -> T:

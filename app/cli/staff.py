@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
+from app.access.guesses import about_account, about_code, forget_tries
+from app.access.passwords import hash_password, set_password
+from app.access.second_factor import drop_second_factor
+from app.access.sessions import end_sessions
 from app.cli.output import table
 from app.cli.session import Session, with_database
-from app.staff.guesses import about_account, about_code, forget_tries
+from app.staff.members import get_member
 from app.staff.members import invite as make_invite
-from app.staff.passwords import hash_password, set_password
-from app.staff.second_factor import drop_second_factor
-from app.staff.service import RIGHTS, NewToken, StaffRow, create_staff, create_token, find_staff, list_staff
-from app.staff.sessions import end_sessions
+from app.staff.service import REALM, RIGHTS, NewToken, StaffRow, create_staff, create_token, find_staff, list_staff
 
 commands = typer.Typer(help="Who may use the staff API, and their tokens.", no_args_is_help=True)
 
@@ -72,9 +73,10 @@ def password(email: Annotated[str, typer.Argument(help="The staff member's e-mai
     async def work(session: Session) -> None:
         hashed = await hash_password(chosen, email=email.strip().lower())
         async with session.db.transaction() as conn:
-            staff_id = await find_staff(conn, email)
-            await set_password(conn, staff_id, hashed)
-            await forget_tries(conn, about_account(session.sealer, email), about_code(session.sealer, staff_id))
+            login_id = (await get_member(conn, await find_staff(conn, email))).login_id
+            await set_password(conn, login_id, hashed)
+            account = about_account(session.sealer, REALM.name, email)
+            await forget_tries(conn, account, about_code(session.sealer, login_id))
 
     with_database(work)
     print(f"The password of {email} is set. Sign in at /admin.")
@@ -104,9 +106,9 @@ def no_second_factor(email: Annotated[str, typer.Argument(help="The staff member
 
     async def work(session: Session) -> None:
         async with session.db.transaction() as conn:
-            staff_id = await find_staff(conn, email)
-            await drop_second_factor(conn, staff_id)
-            await end_sessions(conn, staff_id)
+            login_id = (await get_member(conn, await find_staff(conn, email))).login_id
+            await drop_second_factor(conn, login_id)
+            await end_sessions(conn, login_id)
 
     with_database(work)
     print(f"{email} signs in with the password alone.")

@@ -7,19 +7,20 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from app.access.second_factor import reseal_second_factors
 from app.alarms.channels import reseal_channels
 from app.cli.output import MAX_ID, Limit, progress, table
 from app.cli.session import Session, fail, with_database
 from app.connectors import registry
 from app.errors import TrunklineError
 from app.money import format_amount
-from app.staff.second_factor import reseal_second_factors
 from app.suppliers import changes, records, service
 from app.suppliers.changes import ChangeRow, ChangeState
 from app.suppliers.changes_margin import Effect
 from app.suppliers.contact import sync_supplier, try_out
 from app.suppliers.diagnosis import Diagnosis
 from app.suppliers.records import RemoteServiceRow, SupplierRow
+from app.webhooks.endpoints import reseal_endpoints
 
 commands = typer.Typer(help="Our accounts upstream, and what they sell.", no_args_is_help=True)
 
@@ -270,23 +271,26 @@ def approve(
 
 
 def rotate_secrets() -> None:
-    """Seal the secrets of suppliers, alarm channels and second factors with the newest (first) SECRET_KEY.
+    """Seal the secrets of suppliers, alarm channels, second factors and webhooks with the newest (first) SECRET_KEY.
 
     API keys and staff tokens are kept as hashes that cannot be renewed: those made under an older key work only while
     that key stays in SECRET_KEY. Example: SECRET_KEY="$NEW,$OLD" trunkline rotate-secrets
     """
 
-    async def work(session: Session) -> tuple[int, int, int]:
+    async def work(session: Session) -> tuple[int, int, int, int]:
         async with session.db.transaction() as conn:
             return (
                 await service.reseal(conn, session.sealer),
                 await reseal_channels(conn, session.sealer),
                 await reseal_second_factors(conn, session.sealer),
+                await reseal_endpoints(conn, session.sealer),
             )
 
-    suppliers, channels, factors = with_database(work)
+    suppliers, channels, factors, endpoints = with_database(work)
     print(f"The secrets of {suppliers} suppliers are sealed with the newest key.")
     if channels:
         print(f"So are those of {channels} alarm channels.")
     if factors:
         print(f"So are those of {factors} second factors.")
+    if endpoints:
+        print(f"So are those of {endpoints} webhook endpoints.")

@@ -36,7 +36,8 @@ WALL_STATUSES = frozenset({403, 406, 409, 415, 429})
 class Reply:
     """What came back: the status, the decoded text, and where it came from.
 
-    Never a 3xx, and a 5xx only if the caller asked for that one. ``content`` is the body byte for byte.
+    Never a 3xx, and a 5xx only if the caller asked for that one. ``content`` is the body byte for byte,
+    but for our keys in it.
     """
 
     status: int

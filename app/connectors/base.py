@@ -45,6 +45,12 @@ class ConnectorConfig(BaseModel):
         description="How many seconds a reply may take. Too short a time makes orders unclear, not faster.",
     )
 
+    @classmethod
+    def in_form(cls, name: str, value: object) -> object:
+        """Return a kept value as the form shows it, so that sending the form again changes nothing."""
+        del name
+        return "\n".join(str(item) for item in value) if isinstance(value, list) else value
+
 
 class ServiceType(StrEnum):
     """What a service is bought for: a device by IMEI, a credit or activation, a remote session, or a file."""

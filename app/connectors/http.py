@@ -44,6 +44,8 @@ READ_SECONDS = 60.0
 MAX_BODY = 32 * 1024 * 1024
 MAX_TRANSCRIPT = 4_000
 MAX_REDIRECTS = 3
+MIN_NEVER_READ = 12
+"""A shorter secret, a PIN perhaps, occurs by chance in the results that customers pay for, and stays there."""
 
 _NEVER_LEFT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
@@ -75,11 +77,13 @@ class SupplierHttp:
         max_body: int = MAX_BODY,
         max_connections: int = 20,
     ) -> None:
-        """``secrets`` never appear in transcripts or errors; ``transport`` replaces the network in tests."""
+        """``secrets`` never appear in transcripts or errors, nor, unless they are short, in replies; ``transport``
+        replaces the network in tests."""
         self.may_read: Callable[[], Awaitable[bool]] | None = None
         """Asked before each request that buys nothing; where it says no, that request is ``NotSent``."""
         self._secrets = tuple(secrets)
         self._redact = Redactor(secrets)
+        self._never_read = [secret.encode() for secret in secrets if len(secret) >= MIN_NEVER_READ]
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
         self._max_body = max_body
@@ -195,8 +199,9 @@ class SupplierHttp:
                             raise Unclear(f"the reply is longer than {self._max_body} bytes")
                 finally:
                     await response.aclose()
-            text, failure = decode(bytes(body)), ""
-            return Reply(status, text, str(request.url), response.headers, buys, bytes(body))
+            raw = self._without_our_keys(bytes(body))
+            text, failure = decode(raw), ""
+            return Reply(status, text, str(request.url), response.headers, buys, raw)
         except TimeoutError:
             failure = "no complete reply in time"
             raise Unclear(failure) from None
@@ -213,6 +218,12 @@ class SupplierHttp:
             elapsed = round((time.monotonic() - started) * 1000)
             asked, said = (MASK, MASK) if private else (request.content.decode("utf-8", "replace"), text)
             self._record(request, asked, said, at=at, status=status, elapsed=elapsed, failure=failure)
+
+    def _without_our_keys(self, body: bytes) -> bytes:
+        """A supplier that quotes our key, as a debugging PHP page does, would have customers read it in a reason."""
+        for secret in self._never_read:
+            body = body.replace(secret, MASK.encode())
+        return body
 
     def _redirected(
         self, client: httpx2.AsyncClient, request: httpx2.Request, status: int, location: str

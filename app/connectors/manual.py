@@ -66,6 +66,11 @@ def _from_line(line: str) -> dict[str, Any]:
     return found
 
 
+def _as_line(service: ManualService) -> str:
+    parts = [service.code, service.name, service.cost, service.type.value, service.group, ", ".join(service.fields)]
+    return " | ".join(parts if service.fields else parts[:-1])
+
+
 class ManualConfig(ConnectorConfig):
     """What a person renders for us, as they told us."""
 
@@ -82,6 +87,13 @@ class ManualConfig(ConnectorConfig):
         title="Services",
         description="One a line: code | name | cost, then if wanted type | group | inputs (* behind required ones).",
     )
+
+    @classmethod
+    def in_form(cls, name: str, value: object) -> object:
+        """Return the services as lines."""
+        if name == "services" and isinstance(value, list):
+            return "\n".join(_as_line(ManualService.model_validate(service)) for service in value)
+        return super().in_form(name, value)
 
     @field_validator("currency")
     @classmethod

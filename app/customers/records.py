@@ -1,4 +1,4 @@
-"""Customers as staff see and change them: with their account's balance, their price group and their keys."""
+"""Customers as staff see and change them: with their account's balance and their price group."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,28 +25,14 @@ class CustomerRow:
     credit_days: int | None
     overdue: bool
     price_group_id: int | None
+    price_group: str | None
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """An API key as it may be shown: ``hint`` is its last four characters."""
-
-    id: int
-    hint: str
-    label: str
-    dialect: str
-    allowed_ips: list[str]
-    requests_per_minute: int | None
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
 
 
 _CUSTOMERS = """
 SELECT c.id, c.username, c.name, c.email, c.state, c.currency, a.balance, a.credit_limit, a.credit_days, a.overdue,
-       c.price_group_id, c.created_at
-FROM customers c JOIN accounts a ON a.customer_id = c.id
+       c.price_group_id, g.name AS price_group, c.created_at
+FROM customers c JOIN accounts a ON a.customer_id = c.id LEFT JOIN price_groups g ON g.id = c.price_group_id
 """
 
 
@@ -73,19 +59,42 @@ async def find_customer(conn: Connection, text: str) -> CustomerRow:
     return CustomerRow(**row)
 
 
-async def list_customers(conn: Connection, *, search: str = "", after: int = 0, limit: int) -> list[CustomerRow]:
-    """Return customers with an id above ``after`` in order of id; ``search`` looks into name, username and address."""
+async def list_customers(
+    conn: Connection,
+    *,
+    search: str = "",
+    state: str | None = None,
+    price_group_id: int | None = None,
+    owing: bool = False,
+    after: int = 0,
+    limit: int,
+) -> list[CustomerRow]:
+    """Return customers with an id above ``after`` in order of id; ``search`` looks into name, username and address.
+
+    Those in one ``state``, of one price group, or only those ``owing`` something.
+    """
     cursor = await conn.execute(
         f"{_CUSTOMERS} WHERE c.id > %(after)s AND (%(search)s = '' OR"
         " position(lower(%(search)s) IN lower(concat_ws(' ', c.name, c.username, c.email))) > 0)"
+        " AND (%(state)s::text IS NULL OR c.state = %(state)s)"
+        " AND (%(group)s::bigint IS NULL OR c.price_group_id = %(group)s)"
+        " AND (NOT %(owing)s OR a.balance < 0)"
         " ORDER BY c.id LIMIT %(limit)s",
-        {"after": after, "search": search.strip(), "limit": limit},
+        {
+            "after": after,
+            "search": search.strip(),
+            "state": state,
+            "group": price_group_id,
+            "owing": owing,
+            "limit": limit,
+        },
     )
     return [CustomerRow(**row) for row in await cursor.fetchall()]
 
 
 async def change_customer(conn: Connection, customer_id: int, changes: Mapping[str, Any]) -> None:
     """Change ``name``, ``state`` or ``price_group_id`` (None: the list prices); NotFound, Invalid."""
+    await get_customer(conn, customer_id)
     if "name" in changes:
         name = changes["name"].strip()
         if not 1 <= len(name) <= 200:
@@ -95,7 +104,6 @@ async def change_customer(conn: Connection, customer_id: int, changes: Mapping[s
         await set_state(conn, customer_id, changes["state"])
     if "price_group_id" in changes:
         await set_price_group(conn, customer_id, changes["price_group_id"])
-    await get_customer(conn, customer_id)
 
 
 async def set_price_group(conn: Connection, customer_id: int, price_group_id: int | None) -> None:
@@ -107,19 +115,3 @@ async def set_price_group(conn: Connection, customer_id: int, price_group_id: in
     )
     if cursor.rowcount == 0:
         raise Invalid("There is no such price group in the customer's currency.", field="price_group_id")
-
-
-async def list_keys(conn: Connection, customer_id: int) -> list[KeyRow]:
-    """Return a customer's keys in the order they were made, revoked ones too."""
-    cursor = await conn.execute(
-        "SELECT id, hint, label, dialect, allowed_ips::text[] AS allowed_ips, requests_per_minute, created_at,"
-        " expires_at, revoked_at FROM api_keys WHERE customer_id = %s ORDER BY id",
-        (customer_id,),
-    )
-    return [KeyRow(**row) for row in await cursor.fetchall()]
-
-
-async def belongs(conn: Connection, key_id: int, customer_id: int) -> bool:
-    """Whether the key is the customer's."""
-    cursor = await conn.execute("SELECT 1 FROM api_keys WHERE id = %s AND customer_id = %s", (key_id, customer_id))
-    return await cursor.fetchone() is not None

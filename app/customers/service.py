@@ -1,18 +1,17 @@
-"""Who may buy: customers, their keys, and the one look-up that every request of theirs begins with."""
+"""Who may buy: customers, and the one look-up that every request of theirs begins with."""
 
 import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any
 
 from psycopg.errors import UniqueViolation
 
+from app.customers.scopes import Scope, ScopeMissing
 from app.db import Connection
 from app.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from app.money import check_currency
-from app.sealing import Sealer, new_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +30,27 @@ class Identity:
     price_group_id: int | None
     own_prices: bool
     dialect: str
+    scopes: frozenset[str]
+    sandbox: bool
+    """Nothing real may be bought with the key."""
+    learning: bool
+    """The addresses that the key is used from are being noted."""
     requests_per_minute: int | None
     """None: the server's default; 0: no limit."""
     balance: int
     credit_limit: int
     catalog_version: int
+
+    @property
+    def prices_of(self) -> tuple[str, int, str]:
+        """Whose prices these are: the same for all who see the same ones."""
+        whose = ("customer", self.customer_id) if self.own_prices else ("group", self.price_group_id or 0)
+        return *whose, self.currency
+
+    def require(self, scope: Scope) -> None:
+        """ScopeMissing unless the key has the scope."""
+        if scope not in self.scopes:
+            raise ScopeMissing(scope)
 
 
 class AddressRefused(Forbidden):
@@ -57,10 +72,11 @@ class Asker:
 _IDENTIFY = """
 SELECT q.n, q.key_hash, k.id AS key_id, c.id AS customer_id, c.username, c.name, c.email, c.currency, c.price_group_id,
        EXISTS (SELECT FROM customer_prices p WHERE p.customer_id = c.id) AS own_prices,
-       k.dialect, k.requests_per_minute, a.balance,
+       k.dialect, k.scopes, k.sandbox, k.requests_per_minute, a.balance,
        CASE WHEN a.overdue THEN 0 ELSE a.credit_limit END AS credit_limit,
        (SELECT version FROM catalog_version WHERE id = 1) AS catalog_version,
        c.state = 'active' AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AS valid,
+       COALESCE(k.learning_until > now(), false) AS learning,
        k.allowed_ips = '{}' OR q.ip <<= ANY (k.allowed_ips) AS address_allowed
 FROM unnest(%s::integer[], %s::bytea[], %s::inet[]) AS q(n, key_hash, ip)
 JOIN api_keys k ON k.key_hash = q.key_hash
@@ -94,9 +110,10 @@ def _judge(asker: Asker, row: dict[str, Any] | None) -> Identity | Unauthenticat
     wanted = asker.username.strip().lower()
     if row is None or not row.pop("valid") or wanted not in ("", row["username"], row["email"].lower()):
         return Unauthenticated("The username or key is wrong, or no longer valid.")
-    if not row.pop("address_allowed"):
+    if not row.pop("address_allowed") and not row["learning"]:
         return AddressRefused("This key may not be used from this address.")
-    return Identity(**row)
+    scopes = frozenset(row.pop("scopes"))
+    return Identity(**row, scopes=scopes)
 
 
 async def authenticate(conn: Connection, hashes: Sequence[bytes], *, ip: str | None, username: str = "") -> Identity:
@@ -105,15 +122,6 @@ async def authenticate(conn: Connection, hashes: Sequence[bytes], *, ip: str | N
     if isinstance(answer, Exception):
         raise answer
     return answer
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key just made; ``key`` is shown this once and kept nowhere."""
-
-    id: int
-    username: str
-    key: str
 
 
 async def create_customer(
@@ -132,6 +140,9 @@ async def create_customer(
         check_currency(currency)
     except ValueError as error:
         raise Invalid(f"{error}", field="currency") from error
+    cursor = await conn.execute("SELECT FROM customers WHERE lower(email) = lower(%s)", (email,))
+    if cursor.rowcount > 0:
+        raise Conflict("A customer with this e-mail address exists.", field="email")
     stem = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24].strip("-")
     for username in (stem, *(f"{stem or 'customer'}-{secrets.token_hex(3)}" for _ in range(5))):
         if len(username) < 3:
@@ -151,48 +162,6 @@ async def create_customer(
         assert row is not None  # noqa: S101  INSERT ... RETURNING returns its row
         return int(row["id"])
     raise Conflict("No free username could be found; try another name.", field="name")
-
-
-async def create_key(
-    conn: Connection,
-    sealer: Sealer,
-    customer_id: int,
-    *,
-    label: str = "",
-    dialect: str = "6.1",
-    allowed_ips: Sequence[str] = (),
-    requests_per_minute: int | None = None,
-) -> NewKey:
-    """Make a key for a customer; the returned text is the only copy of it.
-
-    Raises NotFound for an unknown customer, Invalid for an address list, dialect or limit that cannot be one.
-    """
-    if dialect not in ("6.1", "8.2"):
-        raise Invalid("The dialect is 6.1 or 8.2.", field="dialect")
-    if requests_per_minute is not None and requests_per_minute < 0:
-        raise Invalid("The limit is 0 (none) or more requests a minute.", field="requests_per_minute")
-    try:
-        networks = [str(ip_network(text.strip(), strict=False)) for text in allowed_ips]
-    except ValueError as error:
-        raise Invalid("Addresses are IPs or networks such as 203.0.113.0/24.", field="allowed_ips") from error
-    key = new_token("tk")
-    cursor = await conn.execute(
-        "INSERT INTO api_keys (customer_id, key_hash, hint, label, dialect, allowed_ips, requests_per_minute)"
-        " SELECT id, %s, %s, %s, %s, %s::cidr[], %s FROM customers WHERE id = %s"
-        " RETURNING id, (SELECT username FROM customers WHERE id = customer_id) AS username",
-        (sealer.hash(key), key[-4:], label, dialect, networks, requests_per_minute, customer_id),
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        raise NotFound("There is no such customer.")
-    return NewKey(row["id"], row["username"], key)
-
-
-async def revoke_key(conn: Connection, key_id: int) -> None:
-    """End a key at once; NotFound if there is no such key. Revoking twice is harmless."""
-    cursor = await conn.execute("UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = %s", (key_id,))
-    if cursor.rowcount == 0:
-        raise NotFound("There is no such key.")
 
 
 async def set_state(conn: Connection, customer_id: int, state: str) -> None:

@@ -38,6 +38,19 @@ async def account_of(conn: Connection, customer_id: int) -> AccountState:
     return AccountState(**row)
 
 
+async def available(conn: Connection, customer_id: int) -> int:
+    """Return what a customer may spend now: the balance and, unless a debt is overdue, the credit limit."""
+    cursor = await conn.execute(
+        "SELECT balance + CASE WHEN overdue THEN 0 ELSE credit_limit END AS available FROM accounts"
+        " WHERE customer_id = %s",
+        (customer_id,),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such customer.")
+    return int(row["available"])
+
+
 async def set_credit_limit(conn: Connection, customer_id: int, credit_limit: int) -> None:
     """Set how far below zero a balance may go; Conflict if it is further below already."""
     if credit_limit < 0:
@@ -49,6 +62,23 @@ async def set_credit_limit(conn: Connection, customer_id: int, credit_limit: int
     )
     if cursor.rowcount == 0:
         raise Conflict("The balance is further below zero than that limit.", field="credit_limit")
+
+
+async def low_balance_of(conn: Connection, customer_id: int) -> int | None:
+    """Return the balance below which a customer wants to be told, None for never; NotFound."""
+    cursor = await conn.execute("SELECT low_balance FROM accounts WHERE customer_id = %s", (customer_id,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such customer.")
+    threshold: int | None = row["low_balance"]
+    return threshold
+
+
+async def set_low_balance(conn: Connection, customer_id: int, threshold: int | None) -> None:
+    """Tell a customer from now on each time that their balance falls below this; None: never. NotFound."""
+    cursor = await conn.execute("UPDATE accounts SET low_balance = %s WHERE customer_id = %s", (threshold, customer_id))
+    if cursor.rowcount == 0:
+        raise NotFound("There is no such customer.")
 
 
 async def topup(
@@ -125,6 +155,9 @@ async def given_before(conn: Connection, customer_id: int, *, kind: str, amount:
     return int(row["id"])
 
 
+MAX_REASON = 1000
+
+
 def clean_reference(reference: str) -> str:
     """Return a reference without blanks around it; Invalid unless it has 1 to 200 characters."""
     reference = reference.strip()
@@ -134,8 +167,11 @@ def clean_reference(reference: str) -> str:
 
 
 def clean_reason(reason: str, what: str) -> str:
-    """Return a reason without blanks around it; Invalid, saying that ``what`` needs one, if nothing is left."""
+    """Return a reason without blanks around it; Invalid, saying that ``what`` needs one, if nothing is left, and for
+    one that no list could show."""
     reason = reason.strip()
     if not reason or "\x00" in reason:
         raise Invalid(f"{what} needs a reason.", field="reason")
+    if len(reason) > MAX_REASON:
+        raise Invalid(f"A reason has at most {MAX_REASON} characters.", field="reason")
     return reason

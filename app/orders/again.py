@@ -3,6 +3,7 @@
 The customer's price stays what it was; what this costs beyond it is ours, and stands in the view ``order_costs``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.db import Connection
@@ -32,7 +33,8 @@ class RouteChoice:
 
 
 _CHOICES = """
-SELECT f.route_id, f.supplier_id, s.name AS supplier, m.name AS remote_service, f.cost * o.quantity AS cost, f.currency,
+SELECT o.id AS order_id, f.route_id, f.supplier_id, s.name AS supplier, m.name AS remote_service,
+       f.cost * o.quantity AS cost, f.currency,
        o.price - convert_up(f.cost * o.quantity, f.currency, o.currency)
            - COALESCE((SELECT COALESCE(c.cost, 0) + c.extra_cost FROM order_costs c WHERE c.order_id = o.id), 0)
            AS margin,
@@ -43,7 +45,7 @@ FROM orders o
 JOIN route_facts f ON f.service_id = o.service_id
 JOIN suppliers s ON s.id = f.supplier_id
 JOIN remote_services m ON m.id = f.remote_service_id
-WHERE o.id = %s
+WHERE o.id = ANY (%s)
 ORDER BY f.blocked IS NOT NULL, f.priority, f.route_id
 """
 
@@ -55,22 +57,38 @@ async def route_choices(conn: Connection, order_id: int) -> list[RouteChoice]:
     """
     if await (await conn.execute("SELECT 1 FROM orders WHERE id = %s", (order_id,))).fetchone() is None:
         raise NotFound("There is no such order.")
-    rows = await (await conn.execute(_CHOICES, (order_id,))).fetchall()
-    return [RouteChoice(**row) for row in rows]
+    return (await routes_of(conn, [order_id]))[order_id]
+
+
+async def routes_of(conn: Connection, order_ids: Sequence[int]) -> dict[int, list[RouteChoice]]:
+    """Return, for each of these orders, what ``route_choices`` does."""
+    choices: dict[int, list[RouteChoice]] = {order_id: [] for order_id in order_ids}
+    for row in await (await conn.execute(_CHOICES, (list(order_ids),))).fetchall():
+        choices[row.pop("order_id")].append(RouteChoice(**row))
+    return choices
 
 
 async def send_again(
-    conn: Connection, order_id: int, *, route_id: int, max_cost: int, force: bool, reason: str, staff_id: int
+    conn: Connection,
+    order_id: int,
+    *,
+    route_id: int,
+    max_cost: int,
+    force: bool,
+    reason: str,
+    staff_id: int,
+    newest: int | None = None,
 ) -> int:
     """Send an order over a route, whatever became of it before; return the attempt's id.
 
     ``max_cost`` (micro-units of the supplier's currency, for all pieces) is what staff agreed to: dearer, it waits. An
     attempt that is with a supplier or unclear is abandoned: it may cost us, and its end no longer changes the order. A
     completed order stays so, and gets the new result if there is one. ``force``: the supplier shall take it although it
-    looks like a duplicate. ``conn`` is inside a transaction.
+    looks like a duplicate. ``newest`` is the number of the newest attempt that staff knew of when they decided, None if
+    they did not say. ``conn`` is inside a transaction.
 
     Raises NotFound; Invalid without a reason, or if the route costs more; Conflict for an order that is rejected, to be
-    cancelled, or being sent at this moment.
+    cancelled, or being sent at this moment, or that has a newer attempt than staff knew of.
     """
     reason = clean(reason.strip())
     if not reason:
@@ -81,15 +99,7 @@ async def send_again(
         (order_id,),
     )
     live = await cursor.fetchone()
-    order = await (
-        await conn.execute("SELECT state, cancel_requested_at FROM orders WHERE id = %s", (order_id,))
-    ).fetchone()
-    if order is None:
-        raise NotFound("There is no such order.")
-    if order["state"] == OrderState.REJECTED:
-        raise Conflict("The order was rejected and its money given back; it has to be ordered anew.")
-    if order["cancel_requested_at"] is not None and order["state"] != OrderState.COMPLETED:
-        raise Conflict("The order is to be cancelled.")
+    await _may_be_sent(conn, order_id, newest)
     chosen = next((one for one in await route_choices(conn, order_id) if one.route_id == route_id), None)
     if chosen is None:
         raise NotFound("The order's service has no such route.", field="route_id")
@@ -113,3 +123,22 @@ async def send_again(
     if row is None or row["id"] is None:
         raise Conflict("The order was changed by somebody else; look again.")
     return int(row["id"])
+
+
+async def _may_be_sent(conn: Connection, order_id: int, newest: int | None) -> None:
+    """Raise NotFound or Conflict for an order that is not to be sent again."""
+    cursor = await conn.execute(
+        "SELECT o.state, o.cancel_requested_at,"
+        " (SELECT COALESCE(max(a.number), 0) FROM attempts a WHERE a.order_id = o.id) AS newest"
+        " FROM orders o WHERE o.id = %s",
+        (order_id,),
+    )
+    order = await cursor.fetchone()
+    if order is None:
+        raise NotFound("There is no such order.")
+    if newest is not None and order["newest"] != newest:
+        raise Conflict("The order was sent again meanwhile; look at what became of that first.")
+    if order["state"] == OrderState.REJECTED:
+        raise Conflict("The order was rejected and its money given back; it has to be ordered anew.")
+    if order["cancel_requested_at"] is not None and order["state"] != OrderState.COMPLETED:
+        raise Conflict("The order is to be cancelled.")

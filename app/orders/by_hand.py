@@ -42,21 +42,33 @@ class WaitingRow:
     placed_at: datetime | None
 
 
+_WAITING = """
+SELECT a.id, a.order_id, s.id AS supplier_id, s.name AS supplier, v.name AS service, m.remote_id AS code,
+       m.name AS task, o.device, o.quantity, o.fields, a.cost,
+       COALESCE(NULLIF(m.currency, ''), s.currency) AS currency, a.placed_at
+FROM attempts a JOIN suppliers s ON s.id = a.supplier_id JOIN orders o ON o.id = a.order_id
+JOIN services v ON v.id = o.service_id JOIN remote_services m ON m.id = a.remote_service_id
+WHERE a.supplier_id = ANY (ARRAY(SELECT id FROM suppliers WHERE kind = ANY (%(kinds)s))) AND a.state = 'placed'
+"""
+
+
 async def list_waiting(
     conn: Connection, *, supplier_id: int | None = None, after: int = 0, limit: int
 ) -> list[WaitingRow]:
     """Return the attempts that wait for a person, oldest first, those with an id above ``after``."""
     cursor = await conn.execute(
-        "SELECT a.id, a.order_id, s.id AS supplier_id, s.name AS supplier, v.name AS service, m.remote_id AS code,"
-        " m.name AS task, o.device, o.quantity, o.fields, a.cost,"
-        " COALESCE(NULLIF(m.currency, ''), s.currency) AS currency, a.placed_at"
-        " FROM suppliers s JOIN attempts a ON a.supplier_id = s.id JOIN orders o ON o.id = a.order_id"
-        " JOIN services v ON v.id = o.service_id JOIN remote_services m ON m.id = a.remote_service_id"
-        " WHERE s.kind = ANY (%(kinds)s) AND a.state = 'placed' AND a.id > %(after)s"
-        " AND (%(supplier)s::bigint IS NULL OR s.id = %(supplier)s) ORDER BY a.id LIMIT %(limit)s",
+        f"{_WAITING} AND a.id > %(after)s AND (%(supplier)s::bigint IS NULL OR s.id = %(supplier)s)"
+        # Not in the order of the ids' index: all attempts there ever were would be gone through for a short queue.
+        " ORDER BY a.id + 0 LIMIT %(limit)s",
         {"kinds": _kinds(), "after": after, "supplier": supplier_id, "limit": limit},
     )
     return [WaitingRow(**row) for row in await cursor.fetchall()]
+
+
+async def find_waiting(conn: Connection, attempt_id: int) -> WaitingRow | None:
+    """Return the attempt if it waits for a person."""
+    row = await (await conn.execute(f"{_WAITING} AND a.id = %(id)s", {"kinds": _kinds(), "id": attempt_id})).fetchone()
+    return WaitingRow(**row) if row else None
 
 
 def _kinds() -> list[str]:

@@ -12,6 +12,7 @@ from app.orders.attempts import ClaimedAttempt, Write
 from app.orders.reading import AttemptRow, ExchangeRow, exchanges_of, read_attempt
 from app.orders.states import AttemptState, OrderState
 from app.suppliers.evidence import BalanceEvidence, balance_evidence
+from app.suppliers.routing import RouteFacts
 from app.suppliers.service import route_facts
 
 MAX_OTHERS = 20
@@ -88,7 +89,7 @@ WHERE a.id = %s ORDER BY t.id DESC LIMIT %s
 _NAMES = """
 SELECT r.id, s.name AS supplier, m.name AS remote_service
 FROM routes r JOIN remote_services m ON m.id = r.remote_service_id JOIN suppliers s ON s.id = m.supplier_id
-WHERE r.service_id = %s
+WHERE r.service_id = ANY (%s)
 """
 
 
@@ -113,7 +114,7 @@ async def read_facts(conn: Connection, attempt_id: int) -> AttemptFacts:
         exchanges=[exchange for _, exchange in await exchanges_of(conn, attempt.order_id, attempt_id=attempt_id)],
         balance=await balance_evidence(conn, attempt_id),
         others=[OtherAttempt(**row) for row in await others.fetchall()],
-        outcomes=await _outcomes(conn, attempt) if unclear else [],
+        outcomes=(await outcomes_of(conn, [attempt]))[attempt.id] if unclear else [],
     )
 
 
@@ -128,16 +129,25 @@ def _origin(base_url: str) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}/" if parts.scheme and host else ""
 
 
-async def _outcomes(conn: Connection, attempt: AttemptRow) -> list[Outcome]:
-    """Ask the same table that decides when the answer is given, as things stand now."""
-    row = await (await conn.execute("SELECT * FROM attempt_work WHERE attempt_id = %s", (attempt.id,))).fetchone()
-    assert row is not None  # noqa: S101  every attempt is in the view
-    claim = ClaimedAttempt(**row)
-    key = (claim.service_id, claim.currency)
-    routes = (await route_facts(conn, [key]))[key]
-    costs = {route.route_id: route.cost for route in routes}
-    names = await (await conn.execute(_NAMES, (claim.service_id,))).fetchall()
-    ways = {name["id"]: {**name, "cost": costs.get(name["id"])} for name in names}
+async def outcomes_of(conn: Connection, attempts: Sequence[AttemptRow]) -> dict[int, list[Outcome]]:
+    """Return, by their id, what each answer about these unclear attempts leads to as things stand now: it is asked of
+    the same table that decides when the answer is given."""
+    by_id = {attempt.id: attempt for attempt in attempts}
+    cursor = await conn.execute("SELECT * FROM attempt_work WHERE attempt_id = ANY (%s)", (sorted(by_id),))
+    claims = [ClaimedAttempt(**row) for row in await cursor.fetchall()]
+    routes = await route_facts(conn, {(claim.service_id, claim.currency) for claim in claims})
+    names = await conn.execute(_NAMES, (sorted({claim.service_id for claim in claims}),))
+    ways = {name["id"]: name for name in await names.fetchall()}
+    return {
+        claim.attempt_id: _outcomes(by_id[claim.attempt_id], claim, routes[claim.service_id, claim.currency], ways)
+        for claim in claims
+    }
+
+
+def _outcomes(
+    attempt: AttemptRow, claim: ClaimedAttempt, routes: Sequence[RouteFacts], names: Mapping[int, Mapping[str, Any]]
+) -> list[Outcome]:
+    ways = {route.route_id: {**names[route.route_id], "cost": route.cost} for route in routes}
     found = Outcome(
         "found",
         "The order goes on: the supplier is asked after it under the id you enter.",

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from app.clock import now
 from app.db import Connection
 from app.errors import Invalid
+from app.orders.listing import SLACK, first_since
 
 WAITING_MINUTES = 5
 """An order that is sent later than this after its time has nobody to send it to, or nobody who sends."""
@@ -15,6 +17,9 @@ OVERDUE_MINUTES = 10
 """Whoever should have been asked after this long ago is not asked: no worker runs, or the supplier has no turn."""
 OLD_HOURS = 24
 """How old an order may become of whose time nothing was promised."""
+
+MOST = 1000
+"""Of each reason so many orders are looked at, those that have waited longest: who has more has them for one reason."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,14 +79,47 @@ class StuckCount:
     since: datetime
 
 
-# One pass over the open orders, which are few beside all there were, each with its newest attempt: if one is alive, it
-# is that one.
+# First those that may have a reason, each kind by its own index, so that what goes its way is not looked at, however
+# much of it is open; then all reasons of each, with its newest attempt: if one is alive, it is that one.
 _TROUBLES = """
-WITH troubles AS (
+WITH candidates AS MATERIALIZED (
+    (SELECT a.order_id AS id FROM attempts a WHERE a.state = 'unclear' ORDER BY a.sent_at LIMIT %(most)s)
+    UNION (SELECT o.id FROM orders o WHERE o.held IS NOT NULL ORDER BY o.id LIMIT %(most)s)
+    UNION (SELECT o.id FROM orders o WHERE o.state IN ('accepted', 'in_progress') AND NOT EXISTS (
+               SELECT FROM attempts a
+               WHERE a.order_id = o.id AND a.state IN ('prepared', 'sending', 'placed', 'unclear'))
+           ORDER BY o.id LIMIT %(most)s)
+    UNION (SELECT o.id FROM orders o
+           WHERE o.state IN ('accepted', 'in_progress') AND o.cancel_requested_at IS NOT NULL
+           ORDER BY o.id LIMIT %(most)s)
+    UNION (SELECT o.id FROM orders o
+           WHERE o.state IN ('accepted', 'in_progress') AND o.escalated_at IS NOT NULL AND o.late_at <= now()
+           ORDER BY o.late_at LIMIT %(most)s)
+    UNION (SELECT o.id FROM orders o
+           WHERE o.state IN ('accepted', 'in_progress') AND o.escalated_at IS NULL AND o.late_at IS NOT NULL
+             AND o.late_at <= now()
+           ORDER BY o.late_at LIMIT %(most)s)
+    UNION (SELECT o.id FROM orders o
+           WHERE o.state IN ('accepted', 'in_progress') AND o.id < %(young)s AND o.late_at IS NULL
+           ORDER BY o.id LIMIT %(most)s)
+    UNION (SELECT w.order_id FROM suppliers s CROSS JOIN LATERAL (
+               SELECT a.order_id, a.due_at FROM attempts a
+               WHERE a.supplier_id = s.id AND a.state = 'placed'
+                 AND a.due_at < now() - make_interval(mins => %(overdue)s)
+               ORDER BY a.due_at LIMIT %(most)s) w
+           ORDER BY w.due_at LIMIT %(most)s)
+    UNION (SELECT w.order_id FROM suppliers s CROSS JOIN LATERAL (
+               SELECT a.order_id, a.created_at FROM attempts a
+               WHERE a.supplier_id = s.id AND a.state = 'prepared'
+                 AND a.created_at < now() - make_interval(mins => %(waiting)s)
+               ORDER BY a.created_at LIMIT %(most)s) w
+           ORDER BY w.created_at LIMIT %(most)s)
+), troubles AS (
     SELECT o.id, o.customer_id, c.username AS customer, o.service_id, v.name AS service, o.device, o.state,
            o.created_at, o.late_at AS promised_at, a.id AS attempt_id, a.state AS attempt_state, a.supplier_id,
            s.name AS supplier, w.why, w.since, w.detail
-    FROM orders o
+    FROM candidates k
+    CROSS JOIN LATERAL (SELECT * FROM orders t WHERE t.id = k.id LIMIT 1) o
     JOIN services v ON v.id = o.service_id
     JOIN customers c ON c.id = o.customer_id
     LEFT JOIN LATERAL (SELECT * FROM attempts t WHERE t.order_id = o.id ORDER BY t.number DESC LIMIT 1) a ON true
@@ -111,18 +149,20 @@ WITH troubles AS (
 )
 """
 _LIST = """
-, orders_of AS (
-    SELECT id, array_agg(why ORDER BY since, why) AS why,
-           min(since) FILTER (WHERE %(why)s::text IS NULL OR why = %(why)s) AS since
-    FROM troubles GROUP BY id
+, ranked AS (
+    SELECT t.*, array_agg(t.why) OVER (PARTITION BY t.id ORDER BY t.since, t.why
+                                       ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS whys,
+           row_number() OVER (
+               PARTITION BY t.id ORDER BY (%(why)s::text IS NULL OR t.why = %(why)s) DESC, t.since, t.why) AS rank
+    FROM troubles t
 )
-SELECT DISTINCT ON (g.since, g.id) t.id, t.customer_id, t.customer, t.service_id, t.service, t.device, t.state,
-       t.created_at, t.promised_at, t.attempt_id, t.attempt_state, t.supplier_id, t.supplier, g.why, g.since,
-       floor(extract(epoch FROM now() - g.since))::bigint AS seconds, COALESCE(t.detail, '') AS detail
-FROM orders_of g
-JOIN troubles t ON t.id = g.id AND t.since = g.since AND (%(why)s::text IS NULL OR t.why = %(why)s)
-WHERE g.since IS NOT NULL AND (%(after)s::timestamptz IS NULL OR (g.since, g.id) > (%(after)s, %(after_id)s))
-ORDER BY g.since, g.id, t.why LIMIT %(limit)s
+SELECT t.id, t.customer_id, t.customer, t.service_id, t.service, t.device, t.state, t.created_at, t.promised_at,
+       t.attempt_id, t.attempt_state, t.supplier_id, t.supplier, t.whys AS why, t.since,
+       floor(extract(epoch FROM now() - t.since))::bigint AS seconds, COALESCE(t.detail, '') AS detail
+FROM ranked t
+WHERE t.rank = 1 AND (%(why)s::text IS NULL OR t.why = %(why)s)
+  AND (%(after)s::timestamptz IS NULL OR (t.since, t.id) > (%(after)s, %(after_id)s))
+ORDER BY t.since, t.id LIMIT %(limit)s
 """
 _COUNT = " SELECT why, count(*) AS orders, min(since) AS since FROM troubles GROUP BY why ORDER BY min(since), why"
 
@@ -145,7 +185,13 @@ async def list_stuck(
     after, after_id = read_cursor(cursor) if cursor else (None, None)
     found = await conn.execute(
         _TROUBLES + _LIST,
-        {**_about(supplier_id, service_id), "why": why, "after": after, "after_id": after_id, "limit": limit},
+        {
+            **await _about(conn, supplier_id, service_id),
+            "why": why,
+            "after": after,
+            "after_id": after_id,
+            "limit": limit,
+        },
     )
     return [StuckOrder(**row) for row in await found.fetchall()]
 
@@ -153,9 +199,14 @@ async def list_stuck(
 async def count_stuck(
     conn: Connection, *, supplier_id: int | None = None, service_id: int | None = None
 ) -> list[StuckCount]:
-    """Return how many orders need somebody for each reason; one that has two reasons counts for both."""
-    found = await conn.execute(_TROUBLES + _COUNT, _about(supplier_id, service_id))
-    return [StuckCount(**row) for row in await found.fetchall()]
+    """Return how many orders need somebody for each reason, counted to ``MOST`` or somewhat above; one that has two
+    reasons counts for both."""
+    given = await _about(conn, supplier_id, service_id)
+    return [StuckCount(**row) for row in await _ask(conn, _TROUBLES + _COUNT, given)]
+
+
+async def _ask(conn: Connection, question: str, given: dict[str, Any]) -> list[dict[str, Any]]:
+    return await (await conn.execute(question, given)).fetchall()
 
 
 def cursor_of(orders: Sequence[StuckOrder]) -> str:
@@ -179,8 +230,10 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
-def _about(supplier_id: int | None, service_id: int | None) -> dict[str, Any]:
+async def _about(conn: Connection, supplier_id: int | None, service_id: int | None) -> dict[str, Any]:
     return {
+        "most": MOST,
+        "young": await first_since(conn, now() - timedelta(hours=OLD_HOURS) + SLACK),
         "supplier": supplier_id,
         "service": service_id,
         "waiting": WAITING_MINUTES,

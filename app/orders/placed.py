@@ -32,7 +32,8 @@ WHERE a.id = %s
 
 async def held_attempt(conn: Connection, attempt_id: int, *, lock: bool = False) -> HeldAttempt:
     """Return an attempt, locked until the transaction ends if ``lock``; NotFound if there is none."""
-    query = f"{_HELD} FOR UPDATE OF a" if lock else _HELD
+    # Not more than a change of the row takes: two who each wrote an exchange of it before would wait for each other.
+    query = f"{_HELD} FOR NO KEY UPDATE OF a" if lock else _HELD
     row = await (await conn.execute(query, (attempt_id,))).fetchone()
     if row is None:
         raise NotFound("There is no such attempt.")

@@ -1,12 +1,13 @@
 """Orders as staff see them: lists by filter, and one order with all that happened to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from app.db import Connection
 from app.errors import Invalid, NotFound
-from app.orders.states import AttemptState, OrderState
+from app.orders.states import AttemptState
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,47 +146,9 @@ WHERE a.order_id = %(order)s AND (%(attempt)s::bigint IS NULL OR a.id = %(attemp
 _EXCHANGES = "SELECT id, call, at, method, url, request, status, reply, milliseconds, error FROM exchanges"
 
 
-async def list_orders(
-    conn: Connection,
-    *,
-    state: str | None = None,
-    customer_id: int | None = None,
-    search: str = "",
-    before: int | None = None,
-    limit: int,
-) -> list[OrderRow]:
-    """Return orders newest first, those with an id below ``before``.
-
-    ``search`` is compared, whole, with the order's id, device and reference and with the suppliers' ids of its
-    attempts. Raises Invalid for a state that is none.
-    """
-    if state is not None and state not in list(OrderState):
-        raise Invalid(f"The state is one of {', '.join(OrderState)}.", field="state")
-    search = search.strip()
-    conditions = ["o.id < %(before)s"]
-    if state is not None:
-        conditions.append("o.state = %(state)s")
-    if customer_id is not None:
-        conditions.append("o.customer_id = %(customer)s")
-    if search:
-        conditions.append(
-            "o.id IN (SELECT id FROM orders WHERE device = %(search)s AND device <> ''"
-            " UNION ALL SELECT id FROM orders WHERE reference = %(search)s AND reference <> ''"
-            " UNION ALL SELECT id FROM orders WHERE id = %(number)s"
-            " UNION ALL SELECT order_id FROM suppliers s JOIN attempts a ON a.supplier_id = s.id"
-            " WHERE a.remote_id = %(search)s)"
-        )
-    cursor = await conn.execute(
-        f"{_ORDERS} WHERE {' AND '.join(conditions)} ORDER BY o.id DESC LIMIT %(limit)s",
-        {
-            "before": before or 2**63 - 1,
-            "state": state,
-            "customer": customer_id,
-            "search": search,
-            "number": int(search) if search.isascii() and search.isdigit() and len(search) < 19 else None,
-            "limit": limit,
-        },
-    )
+async def read_orders(conn: Connection, ids: Sequence[int]) -> list[OrderRow]:
+    """Return these orders, newest first; an id that is none is left out."""
+    cursor = await conn.execute(f"{_ORDERS} WHERE o.id = ANY (%s) ORDER BY o.id DESC", (list(ids),))
     return [OrderRow(**row) for row in await cursor.fetchall()]
 
 
@@ -216,9 +179,10 @@ async def read_order(conn: Connection, order_id: int) -> OrderStory:
 
 
 async def list_attempts(
-    conn: Connection, *, state: str, supplier_id: int | None = None, after: int = 0, limit: int
+    conn: Connection, *, state: str, supplier_id: int | None = None, after: int = 0, limit: int, exchanges: bool = True
 ) -> list[AttemptRow]:
-    """Return attempts in a state with what was said to the supplier, oldest first, ids above ``after``; Invalid."""
+    """Return attempts in a state, oldest first, ids above ``after``; with what was said to the supplier, if
+    ``exchanges``, which may be far more than all the rest. Invalid for no state."""
     if state not in list(AttemptState):
         raise Invalid(f"The state is one of {', '.join(AttemptState)}.", field="state")
     cursor = await conn.execute(
@@ -226,15 +190,31 @@ async def list_attempts(
         " AND (%(supplier)s::bigint IS NULL OR a.supplier_id = %(supplier)s) ORDER BY a.id LIMIT %(limit)s",
         {"state": state, "after": after, "supplier": supplier_id, "limit": limit},
     )
+    return await _with_exchanges(conn, await cursor.fetchall(), read=exchanges)
+
+
+async def read_attempts(conn: Connection, ids: Sequence[int]) -> list[AttemptRow]:
+    """Return these attempts with what was said to the supplier; an id that is none is left out."""
+    cursor = await conn.execute(f"{_ATTEMPTS} WHERE a.id = ANY (%s) ORDER BY a.id", (list(ids),))
     return await _with_exchanges(conn, await cursor.fetchall())
 
 
 async def read_attempt(conn: Connection, attempt_id: int) -> AttemptRow:
     """Return one attempt with what was said to the supplier; NotFound if there is none."""
-    rows = await (await conn.execute(f"{_ATTEMPTS} WHERE a.id = %s", (attempt_id,))).fetchall()
-    if not rows:
+    found = await read_attempts(conn, [attempt_id])
+    if not found:
         raise NotFound("There is no such attempt.")
-    return (await _with_exchanges(conn, rows))[0]
+    return found[0]
+
+
+async def next_unclear(conn: Connection, after: int) -> int | None:
+    """Return the next unclear attempt above the id ``after``, else the first there is, None if there is no other."""
+    cursor = await conn.execute(
+        "SELECT id FROM attempts WHERE state = 'unclear' AND id <> %(after)s ORDER BY id < %(after)s, id LIMIT 1",
+        {"after": after},
+    )
+    row = await cursor.fetchone()
+    return int(row["id"]) if row else None
 
 
 async def exchanges_of(
@@ -245,10 +225,10 @@ async def exchanges_of(
     return [(row.pop("number"), ExchangeRow(**row)) for row in await cursor.fetchall()]
 
 
-async def _with_exchanges(conn: Connection, rows: list[dict[str, Any]]) -> list[AttemptRow]:
+async def _with_exchanges(conn: Connection, rows: list[dict[str, Any]], *, read: bool = True) -> list[AttemptRow]:
     ids = [row[name] for row in rows for name in ("place_exchange_id", "report_exchange_id") if row[name] is not None]
     found: dict[int, ExchangeRow] = {}
-    if ids:
+    if ids and read:
         cursor = await conn.execute(f"{_EXCHANGES} WHERE id = ANY (%s)", (ids,))
         found = {row["id"]: ExchangeRow(**row) for row in await cursor.fetchall()}
     return [

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
 import orjson
-from psycopg.rows import tuple_row
+import psycopg
+from psycopg.rows import DictRow, tuple_row
+from psycopg_pool import PoolTimeout
 
+from app.customers.once import Once
 from app.db import Connection
 from app.errors import Unauthenticated
 from app.orders.wishes import Wish
@@ -18,6 +21,10 @@ class StaleCatalog(Exception):  # noqa: N818
     """The wishes were checked against a catalogue that is no longer the newest; check again and place again.
 
     Nothing was placed."""
+
+
+class AnsweredBefore(Exception):  # noqa: N818
+    """The key of the call has an answer already; recall it. Nothing was placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +57,55 @@ async def place(
 ) -> list[Outcome]:
     """Place the wishes in their order, each for itself, charged and committed when this returns.
 
-    ``conn`` is in autocommit. Raises StaleCatalog, and Unauthenticated if the key is no longer valid here; then nothing
-    was placed.
+    ``conn`` is in autocommit. Raises StaleCatalog, and Unauthenticated if the key is no longer valid here, may not
+    create orders or buys nothing real; then nothing was placed.
     """
-    rows = orjson.dumps(
+    cursor = await conn.execute(PLACE, (key_id, ip, catalog_version, window_seconds, source, _rows(wishes)))
+    return _outcomes(await cursor.fetchall())
+
+
+PLACE_ONCE = """
+SELECT n, outcome, order_id
+FROM place_orders_once(%s, %s::inet, %s, make_interval(secs => %s), %s, %s::json, %s, %s, %s::jsonb)
+"""
+
+
+async def place_once(
+    conn: Connection,
+    wishes: Sequence[Wish],
+    *,
+    key_id: int,
+    ip: str | None,
+    catalog_version: int,
+    source: str,
+    window_seconds: int,
+    call: Once,
+    refused: object,
+) -> list[Outcome]:
+    """Place as ``place`` does, if the call's key was not answered before; with the orders, the answer is kept.
+
+    ``refused`` is kept beside what becomes of the wishes: ``{"refused": …, "outcomes": [{"kind", "order_id"}]}``. An
+    answer without any order is not kept. Raises also AnsweredBefore, when nothing was placed now.
+    """
+    cursor = await conn.execute(
+        PLACE_ONCE,
+        (
+            key_id,
+            ip,
+            catalog_version,
+            window_seconds,
+            source,
+            _rows(wishes),
+            call.key,
+            call.request,
+            orjson.dumps(refused).decode(),
+        ),
+    )
+    return _outcomes(await cursor.fetchall())
+
+
+def _rows(wishes: Sequence[Wish]) -> str:
+    return orjson.dumps(
         [
             {
                 "n": n,
@@ -64,17 +116,30 @@ async def place(
                 "fingerprint": wish.fingerprint,
                 "reference": wish.reference,
                 "file": wish.file_id,
+                "callback": wish.callback_url,
             }
             for n, wish in enumerate(wishes, start=1)
         ]
     ).decode()
-    cursor = await conn.execute(PLACE, (key_id, ip, catalog_version, window_seconds, source, rows))
-    answers = await cursor.fetchall()
-    if answers[0]["n"] == 0:
-        if answers[0]["outcome"] == "stale":
-            raise StaleCatalog
+
+
+def _outcomes(rows: Sequence[DictRow]) -> list[Outcome]:
+    if rows[0]["n"] == 0:
+        match rows[0]["outcome"]:
+            case "stale":
+                raise StaleCatalog
+            case "answered":
+                raise AnsweredBefore
         raise Unauthenticated("The key is no longer valid.")
-    return [Outcome(cast("OutcomeKind", row["outcome"]), row["order_id"]) for row in answers]
+    return [Outcome(cast("OutcomeKind", row["outcome"]), row["order_id"]) for row in rows]
+
+
+def rolled_back(error: Exception) -> bool:
+    """Say whether the server itself told that the statement failed, rather than vanished in the midst of it."""
+    if isinstance(error, PoolTimeout):
+        return True
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state is not None and not state.startswith(("08", "57P"))
 
 
 class OrderStatus(NamedTuple):
@@ -93,14 +158,14 @@ SELECT o.id, o.state, o.device, COALESCE(CASE o.state WHEN 'completed' THEN o.re
        WHEN 'rejected' THEN o.reason END, '') AS text,
        CASE WHEN o.state = 'completed' AND o.result_file_id IS NOT NULL
             THEN (SELECT f.name FROM files f WHERE f.id = o.result_file_id) END AS file
-FROM usable_key(%s, %s::inet) k LEFT JOIN orders o ON o.customer_id = k.customer_id AND o.id = ANY (%s)
+FROM usable_key(%s, %s::inet, 'orders.read') k LEFT JOIN orders o ON o.customer_id = k.customer_id AND o.id = ANY (%s)
 """
 
 
 async def status(conn: Connection, ids: Sequence[int], *, key_id: int, ip: str | None) -> dict[int, OrderStatus]:
     """Return those of ``ids`` that are the caller's, by id, in one statement.
 
-    Raises Unauthenticated if the key is no longer valid here.
+    Raises Unauthenticated if the key is no longer valid here or may not read orders.
     """
     known = [number for number in ids if 0 < number < 2**63]
     async with conn.cursor(row_factory=tuple_row) as cursor:

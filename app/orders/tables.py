@@ -29,7 +29,8 @@ class Order(Base):
 
     ``repeats_id`` is the order whose result was served again. ``cancel_requested_at`` is the customer's or staff's wish
     that only proof fulfils. After ``late_at`` the order is later than was promised; staff were told
-    at ``escalated_at``. ``held`` says why an open order without a live attempt waits for a person.
+    at ``escalated_at``. ``held`` says why an open order without a live attempt waits for a person. ``callback_url`` is
+    where its customer wants to be told of its end.
     """
 
     __tablename__ = "orders"
@@ -51,6 +52,9 @@ class Order(Base):
         ),
         Index("ix_orders_device", "device", "customer_id", "service_id", "id", postgresql_where=text("device <> ''")),
         Index("ix_orders_customer_id", "customer_id", "id"),
+        Index("ix_orders_service_id", "service_id", "id"),
+        # Rows lie in the order of their making, so this little tells where an hour begins.
+        Index("ix_orders_created_at", "created_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
         Index("ix_orders_reference", "reference", postgresql_where=text("reference <> ''")),
         # What lets a file of no order be found and removed without reading all orders.
         Index("ix_orders_file_id", "file_id", postgresql_where=text("file_id IS NOT NULL")),
@@ -63,6 +67,18 @@ class Order(Base):
             postgresql_where=text(
                 "state IN ('accepted', 'in_progress') AND escalated_at IS NULL AND late_at IS NOT NULL"
             ),
+        ),
+        # What waits for a person, found without a look at all that is open.
+        Index("ix_orders_held", "id", postgresql_where=text("held IS NOT NULL")),
+        Index(
+            "ix_orders_cancel",
+            "id",
+            postgresql_where=text("state IN ('accepted', 'in_progress') AND cancel_requested_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_orders_escalated",
+            "late_at",
+            postgresql_where=text("state IN ('accepted', 'in_progress') AND escalated_at IS NOT NULL"),
         ),
         CheckConstraint("repeats_id <> id", name="repeats_another"),
         CheckConstraint("held IS NULL OR state IN ('accepted', 'in_progress')", name="held_is_open"),
@@ -96,6 +112,7 @@ class Order(Base):
     late_at: Mapped[datetime | None]
     escalated_at: Mapped[datetime | None]
     held: Mapped[str | None]
+    callback_url: Mapped[str | None]
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
     closed_at: Mapped[datetime | None]
@@ -150,6 +167,7 @@ class Attempt(Base):
         Index("ix_attempts_report_exchange_id", "report_exchange_id", postgresql_using="brin"),
         # What the books of a supplier are made of: those of a day, found without a look at all the others.
         Index("ix_attempts_sent_at", "sent_at", postgresql_using="brin"),
+        Index("ix_attempts_closed_at", "closed_at", postgresql_using="brin"),
         Index("ix_attempts_failed", "supplier_id", "closed_at", postgresql_where=text("state = 'failed'")),
         {"postgresql_with": {"fillfactor": "85", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
@@ -197,7 +215,10 @@ class OrderEvent(Base):
     """One thing that happened to an order or one of its attempts, written with the change itself."""
 
     __tablename__ = "order_events"
-    __table_args__ = (Index("ix_order_events_order_id", "order_id", "id"),)
+    __table_args__ = (
+        Index("ix_order_events_order_id", "order_id", "id"),
+        Index("ix_order_events_at", "at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
+    )
 
     id: Mapped[Id]
     order_id: Mapped[int] = mapped_column(ForeignKey("orders.id"))

@@ -32,6 +32,7 @@ _HAPPENED = {
     "result": "its result was replaced",
     "recheck": "the supplier was asked once more",
     "asked": "the supplier was asked",
+    "ask_soon": "it was to be asked after or looked for at once",
 }
 """Kinds of events that change no state, in words."""
 

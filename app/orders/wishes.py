@@ -29,7 +29,7 @@ class Wish:
     """A checked wish, ready to be placed. Two wishes with one ``fingerprint`` are the same to the last byte.
 
     ``file_id`` is the stored file of a file service; ``device`` is then the hash of its content, so that the guard
-    against two orders for one device goes for files too.
+    against two orders for one device goes for files too. ``callback_url`` is told when the order is over.
     """
 
     service_id: int
@@ -39,6 +39,7 @@ class Wish:
     reference: str
     fingerprint: str
     file_id: int | None = None
+    callback_url: str | None = None
 
 
 def make_wish(

@@ -5,5 +5,6 @@ never refuses a duplicate: whoever buys twice is seen to have bought twice, in `
 """
 
 from app.simulator.server import build_simulator
+from app.simulator.supplier import DEFAULT_API_KEY
 
-__all__ = ["build_simulator"]
+__all__ = ["DEFAULT_API_KEY", "build_simulator"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
-from app.simulator import build_simulator
+from app.simulator import DEFAULT_API_KEY, build_simulator
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
         arguments.data,
         username=arguments.username,
         # Not an argument, because arguments are visible to every user of the machine.
-        api_key=os.environ.get("SIMULATOR_API_KEY", "SIM-ULA-TOR-KEY"),
+        api_key=os.environ.get("SIMULATOR_API_KEY") or DEFAULT_API_KEY,
         accept_seconds=arguments.accept_seconds,
         work_seconds=arguments.work_seconds,
     )

@@ -18,6 +18,8 @@ from app.simulator.parameters import read_fields, read_parameters, read_rows
 from app.simulator.results import REJECTED, result
 
 START_BALANCE = 10_000_000 * MICRO
+DEFAULT_API_KEY = "SIM-ULA-TOR-KEY"
+"""It protects nothing: what the simulator sells is not real."""
 API_VERSION = "6.1"
 BULK_LIMIT = 1_000
 

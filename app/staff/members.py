@@ -1,15 +1,13 @@
 """Staff as the owner sets them up: invited, given another role, suspended; there is always an owner left."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from app.clock import now
+from app.access import invites
+from app.access.sessions import end_sessions
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound
-from app.sealing import Sealer, new_token
-from app.staff.passwords import set_password
+from app.sealing import Sealer
 from app.staff.service import RIGHTS, StaffRow, list_staff
-
-INVITE_LASTS = timedelta(days=3)
 
 
 async def get_member(conn: Connection, staff_id: int) -> StaffRow:
@@ -28,31 +26,7 @@ async def invite(conn: Connection, sealer: Sealer, staff_id: int) -> tuple[str, 
     member = await get_member(conn, staff_id)
     if member.state != "active":
         raise Conflict("This staff member is suspended.")
-    token, ends = new_token("iv"), now() + INVITE_LASTS
-    await conn.execute(
-        "INSERT INTO staff_invites (staff_id, token_hash, expires_at) VALUES (%s, %s, %s)"
-        " ON CONFLICT (staff_id) DO UPDATE SET token_hash = excluded.token_hash, created_at = now(),"
-        " expires_at = excluded.expires_at",
-        (staff_id, sealer.hash(token), ends),
-    )
-    return token, ends
-
-
-async def accept_invite(conn: Connection, sealer: Sealer, token: str, password_hash: str) -> int:
-    """Give the invited member the password they chose, and return their id; Invalid if the invitation does not work."""
-    cursor = await conn.execute(
-        "DELETE FROM staff_invites i USING staff s WHERE i.token_hash = ANY (%s) AND i.expires_at > now()"
-        " AND s.id = i.staff_id AND s.state = 'active' RETURNING i.staff_id",
-        (sealer.hashes(token.strip()),),
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        raise Invalid(
-            "This invitation does not work: it was used, replaced, or is over. Ask for another.", field="code"
-        )
-    staff_id: int = row["staff_id"]
-    await set_password(conn, staff_id, password_hash)
-    return staff_id
+    return await invites.invite(conn, sealer, member.login_id)
 
 
 async def change_role(conn: Connection, staff_id: int, role: str) -> StaffRow:
@@ -69,9 +43,10 @@ async def suspend(conn: Connection, staff_id: int) -> StaffRow:
     """Let a staff member in no more: sessions and invitations end, tokens rest. Conflict for the last owner."""
     await _another_owner(conn, staff_id)
     await conn.execute("UPDATE staff SET state = 'suspended' WHERE id = %s", (staff_id,))
-    await conn.execute("DELETE FROM staff_sessions WHERE staff_id = %s", (staff_id,))
-    await conn.execute("DELETE FROM staff_invites WHERE staff_id = %s", (staff_id,))
-    return await get_member(conn, staff_id)
+    member = await get_member(conn, staff_id)
+    await end_sessions(conn, member.login_id)
+    await invites.withdraw_invite(conn, member.login_id)
+    return member
 
 
 async def resume(conn: Connection, staff_id: int) -> StaffRow:

@@ -7,9 +7,13 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from psycopg.errors import UniqueViolation
+
+from app.access.logins import create_login
+from app.access.sign_in import Realm
 from app.db import Connection
 from app.errors import Conflict, Invalid, NotFound, Unauthenticated
-from app.sealing import Sealer, new_token
+from app.sealing import SHOWN_AGAIN, Sealer, new_token
 
 
 class Right(StrEnum):
@@ -44,6 +48,7 @@ class StaffIdentity:
     email: str
     name: str
     role: str
+    login_id: int
 
     def may(self, right: Right) -> bool:
         """Whether the role has ``right``."""
@@ -66,6 +71,7 @@ class StaffRow:
     email: str
     name: str
     role: str
+    login_id: int
     state: str
     tokens: int
     created_at: datetime
@@ -83,16 +89,19 @@ async def create_staff(conn: Connection, *, email: str, name: str, role: str, if
         raise Invalid("A name has 1 to 200 characters.", field="name")
     if role not in RIGHTS:
         raise Invalid(f"The role is one of {', '.join(RIGHTS)}.", field="role")
-    cursor = await conn.execute(
-        "INSERT INTO staff (email, name, role) VALUES (%s, %s, %s) ON CONFLICT (email) DO NOTHING RETURNING id",
-        (email, name, role),
-    )
-    row = await cursor.fetchone()
-    if row is not None:
-        return int(row["id"])
-    if not if_missing:
-        raise Conflict("A staff member with this e-mail address exists.", field="email")
-    return await find_staff(conn, email)
+    try:
+        async with conn.transaction():
+            cursor = await conn.execute(
+                "INSERT INTO staff (email, name, role, login_id) VALUES (%s, %s, %s, %s) RETURNING id",
+                (email, name, role, await create_login(conn)),
+            )
+            row = await cursor.fetchone()
+    except UniqueViolation as error:
+        if if_missing:
+            return await find_staff(conn, email)
+        raise Conflict("A staff member with this e-mail address exists.", field="email") from error
+    assert row is not None  # noqa: S101  INSERT ... RETURNING returns its row
+    return int(row["id"])
 
 
 async def find_staff(conn: Connection, email: str) -> int:
@@ -104,10 +113,29 @@ async def find_staff(conn: Connection, email: str) -> int:
     return int(row["id"])
 
 
+async def _find_login(conn: Connection, email: str) -> int | None:
+    cursor = await conn.execute("SELECT login_id FROM staff WHERE email = %s AND state = 'active'", (email,))
+    row = await cursor.fetchone()
+    return row["login_id"] if row else None
+
+
+REALM = Realm("staff", _find_login)
+"""Staff at the door: known by their e-mail address while they are active."""
+
+
+async def staff_of_login(conn: Connection, login_id: int) -> StaffIdentity | None:
+    """Return the active staff member whose login it is, None if there is none."""
+    cursor = await conn.execute(
+        "SELECT id, email, name, role, login_id FROM staff WHERE login_id = %s AND state = 'active'", (login_id,)
+    )
+    row = await cursor.fetchone()
+    return StaffIdentity(**row) if row else None
+
+
 async def list_staff(conn: Connection) -> list[StaffRow]:
     """Return all staff in the order they came."""
     cursor = await conn.execute(
-        "SELECT s.id, s.email, s.name, s.role, s.state, s.created_at,"
+        "SELECT s.id, s.email, s.name, s.role, s.login_id, s.state, s.created_at,"
         " (SELECT count(*) FROM staff_tokens t WHERE t.staff_id = s.id AND t.revoked_at IS NULL"
         "  AND (t.expires_at IS NULL OR t.expires_at > now())) AS tokens FROM staff s ORDER BY s.id"
     )
@@ -115,23 +143,40 @@ async def list_staff(conn: Connection) -> list[StaffRow]:
 
 
 async def create_token(
-    conn: Connection, sealer: Sealer, staff_id: int, *, label: str = "", days: int | None = None
+    conn: Connection,
+    sealer: Sealer,
+    staff_id: int,
+    *,
+    label: str = "",
+    days: int | None = None,
+    once: str | None = None,
 ) -> NewToken:
     """Make a token for a staff member; the returned text is the only copy of it. ``days`` until it ends, None: never.
 
-    Raises NotFound for an unknown staff member.
+    What is asked for twice with one ``once`` is made once, and shown again for some minutes. Raises NotFound for an
+    unknown staff member, Conflict for a token that was made longer ago.
     """
     if days is not None and not 1 <= days <= 36_500:
         raise Invalid("A token lasts 1 to 36500 days.", field="days")
-    token = new_token("ts")
+    token = new_token("ts") if once is None else sealer.token("ts", f"made/{staff_id}/{once}")
     cursor = await conn.execute(
         "INSERT INTO staff_tokens (staff_id, token_hash, label, expires_at)"
-        " SELECT id, %s, %s, now() + make_interval(days => %s::integer) FROM staff WHERE id = %s RETURNING id",
+        " SELECT id, %s, %s, now() + make_interval(days => %s::integer) FROM staff WHERE id = %s"
+        " ON CONFLICT (token_hash) DO NOTHING RETURNING id",
         (sealer.hash(token), label, days, staff_id),
     )
     row = await cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such staff member.")
+        cursor = await conn.execute(
+            "SELECT id, created_at > now() - %s AND revoked_at IS NULL AS shown"
+            " FROM staff_tokens WHERE token_hash = %s",
+            (SHOWN_AGAIN, sealer.hash(token)),
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise NotFound("There is no such staff member.")
+        if not row["shown"]:
+            raise Conflict("This form was sent before: its token is made.")
     return NewToken(row["id"], token)
 
 
@@ -169,7 +214,7 @@ async def authenticate(conn: Connection, sealer: Sealer, token: str) -> StaffIde
     """Return whose token this is; Unauthenticated if it is unknown, revoked or expired, or its owner suspended."""
     hashes = sealer.hashes(token)
     cursor = await conn.execute(
-        "SELECT s.id, s.email, s.name, s.role, t.id AS token_id, t.token_hash"
+        "SELECT s.id, s.email, s.name, s.role, s.login_id, t.id AS token_id, t.token_hash"
         " FROM staff_tokens t JOIN staff s ON s.id = t.staff_id"
         " WHERE t.token_hash = ANY (%s) AND s.state = 'active' AND t.revoked_at IS NULL"
         " AND (t.expires_at IS NULL OR t.expires_at > now())",

@@ -10,6 +10,8 @@ from app.errors import Invalid, NotFound
 
 LATEST_DEPOSIT = timedelta(days=90)
 """A deposit may be written down so long after it arrived."""
+MAX_REFERENCE = 200
+MAX_NOTE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,10 @@ async def add_deposit(
     if at is not None and not now() - LATEST_DEPOSIT <= at <= now() + timedelta(minutes=1):
         raise Invalid(f"A deposit arrived in the last {LATEST_DEPOSIT.days} days.", field="at")
     reference = reference.strip()
-    if not reference:
-        raise Invalid("A deposit needs a reference.", field="reference")
+    if not 1 <= len(reference) <= MAX_REFERENCE:
+        raise Invalid(f"A deposit needs a reference of 1 to {MAX_REFERENCE} characters.", field="reference")
+    if len(note) > MAX_NOTE:
+        raise Invalid(f"A note has at most {MAX_NOTE} characters.", field="note")
     cursor = await conn.execute(
         "INSERT INTO supplier_deposits (supplier_id, amount, currency, reference, note, staff_id, at)"
         " SELECT id, %s, currency, %s, %s, %s, COALESCE(%s, now()) FROM suppliers WHERE id = %s"
@@ -74,12 +78,12 @@ async def books_of(conn: Connection, supplier_id: int) -> Books:
     cursor = await conn.execute(
         "SELECT s.currency,"
         " (SELECT COALESCE(sum(amount), 0)::bigint FROM supplier_deposits WHERE supplier_id = s.id"
-        "   AND currency = s.currency) AS paid_in,"
-        " (SELECT COALESCE(sum(cost), 0)::bigint FROM attempts WHERE supplier_id = s.id"
-        "   AND cost_currency = s.currency AND state IN ('placed', 'done')) AS spent,"
-        " (SELECT COALESCE(sum(cost), 0)::bigint FROM attempts WHERE supplier_id = s.id"
-        "   AND cost_currency = s.currency AND state IN ('sending', 'unclear', 'abandoned')) AS in_doubt"
-        " FROM suppliers s WHERE s.id = %s",
+        "   AND currency = s.currency) AS paid_in, bought.spent, bought.in_doubt"
+        " FROM suppliers s CROSS JOIN LATERAL ("
+        "  SELECT COALESCE(sum(cost) FILTER (WHERE state IN ('placed', 'done')), 0)::bigint AS spent,"
+        "   COALESCE(sum(cost) FILTER (WHERE state IN ('sending', 'unclear', 'abandoned')), 0)::bigint AS in_doubt"
+        "  FROM attempts WHERE supplier_id = s.id AND cost_currency = s.currency) bought"
+        " WHERE s.id = %s",
         (supplier_id,),
     )
     row = await cursor.fetchone()

@@ -94,3 +94,15 @@ class SupplierDay(Base):
     explained_at: Mapped[datetime | None]
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     computed_at: Mapped[datetime]
+
+
+class SupplierSpending(Base):
+    """What the attempts of seven days cost at a supplier that were sent until ``counted_until``, in micro-units of
+    ``currency``; counted anew every few minutes, and what was sent later is added by who reads it."""
+
+    __tablename__ = "supplier_spending"
+
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"), primary_key=True, autoincrement=False)
+    currency: Mapped[str] = mapped_column(String(3))
+    cost: Mapped[int]
+    counted_until: Mapped[datetime]

@@ -66,19 +66,35 @@ JOIN suppliers s ON s.id = c.supplier_id
 
 
 async def list_changes(
-    conn: Connection, supplier_id: int, *, state: ChangeState | None = None, after: int = 0, limit: int
+    conn: Connection,
+    supplier_id: int | None,
+    *,
+    state: ChangeState | None = None,
+    after: int = 0,
+    newest_first: bool = False,
+    limit: int,
 ) -> list[ChangeRow]:
-    """Return a supplier's changes with an id above ``after`` in order of id; NotFound if there is no such supplier.
+    """Return a supplier's changes, or with None those of all, in order of id; NotFound if there is no such supplier.
 
-    Those that wait are the ones that still can be decided; None is for all, whatever became of them.
+    They begin behind the one with the id ``after``, 0 for the first of them. Those that wait are the ones that still
+    can be decided; no state is for all, whatever became of them.
     """
-    if await (await conn.execute("SELECT 1 FROM suppliers WHERE id = %s", (supplier_id,))).fetchone() is None:
-        raise NotFound("There is no such supplier.")
+    if supplier_id is not None:
+        cursor = await conn.execute("SELECT 1 FROM suppliers WHERE id = %s", (supplier_id,))
+        if await cursor.fetchone() is None:
+            raise NotFound("There is no such supplier.")
+    conditions = []
+    if supplier_id is not None:
+        conditions.append("c.supplier_id = %(supplier)s")
+    if state is ChangeState.WAITING:
+        conditions.append("c.state = 'waiting' AND c.outdated_at IS NULL")
+    elif state is not None:
+        conditions.append("c.state = %(state)s")
+    if after:
+        conditions.append("c.id < %(after)s" if newest_first else "c.id > %(after)s")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     cursor = await conn.execute(
-        f"{_CHANGES} WHERE c.supplier_id = %(supplier)s AND c.id > %(after)s"
-        " AND (%(state)s::text IS NULL"
-        "      OR (c.state = %(state)s AND (c.state <> 'waiting' OR c.outdated_at IS NULL)))"
-        " ORDER BY c.id LIMIT %(limit)s",
+        f"{_CHANGES} {where} ORDER BY c.id {'DESC' if newest_first else ''} LIMIT %(limit)s",
         {"supplier": supplier_id, "after": after, "state": state, "limit": limit},
     )
     return await _with_effects(conn, await cursor.fetchall())
@@ -120,12 +136,7 @@ async def approve_many(conn: Connection, supplier_id: int, change_ids: Sequence[
     ``conn`` is inside a transaction. NotFound if there is no such supplier.
     """
     await _lock_supplier(conn, supplier_id)
-    cursor = await conn.execute(
-        "UPDATE catalog_changes SET state = 'approved', decided_at = now(), staff_id = %s"
-        " WHERE id = ANY (%s) AND supplier_id = %s AND state = 'waiting' AND outdated_at IS NULL RETURNING id",
-        (staff_id, list(change_ids), supplier_id),
-    )
-    decided = [row["id"] for row in await cursor.fetchall()]
+    decided = await _decide_waiting(conn, supplier_id, change_ids, ChangeState.APPROVED, staff_id)
     await conn.execute(
         "SELECT change_remote_services(array_agg(w.id), array_agg(w.new)) FROM ("
         " SELECT c.remote_service_id AS id, jsonb_object_agg(e.key, e.value) AS new FROM catalog_changes c"
@@ -150,6 +161,15 @@ async def reject(conn: Connection, change_id: int, *, staff_id: int | None) -> N
     if change["state"] != ChangeState.WAITING or change["outdated_at"] is not None:
         raise Conflict("This change does not wait.")
     await _decide(conn, change_id, ChangeState.REJECTED, staff_id)
+
+
+async def reject_many(conn: Connection, supplier_id: int, change_ids: Sequence[int], *, staff_id: int | None) -> int:
+    """Reject those of a supplier's changes that still wait and return how many did; the others stay as they are.
+
+    ``conn`` is inside a transaction. NotFound if there is no such supplier.
+    """
+    await _lock_supplier(conn, supplier_id)
+    return len(await _decide_waiting(conn, supplier_id, change_ids, ChangeState.REJECTED, staff_id))
 
 
 async def undo(conn: Connection, change_id: int, *, staff_id: int | None) -> None:
@@ -234,3 +254,14 @@ async def _decide(conn: Connection, change_id: int, state: ChangeState, staff_id
         "UPDATE catalog_changes SET state = %s, decided_at = now(), staff_id = %s WHERE id = %s",
         (state, staff_id, change_id),
     )
+
+
+async def _decide_waiting(
+    conn: Connection, supplier_id: int, change_ids: Sequence[int], state: ChangeState, staff_id: int | None
+) -> list[int]:
+    cursor = await conn.execute(
+        "UPDATE catalog_changes SET state = %s, decided_at = now(), staff_id = %s"
+        " WHERE id = ANY (%s) AND supplier_id = %s AND state = 'waiting' AND outdated_at IS NULL RETURNING id",
+        (state, staff_id, list(change_ids), supplier_id),
+    )
+    return [row["id"] for row in await cursor.fetchall()]

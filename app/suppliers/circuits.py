@@ -14,6 +14,7 @@ from collections.abc import Collection
 
 from app.alarms.service import AlarmKind, about_supplier, end_alarms
 from app.db import Connection
+from app.errors import NotFound
 
 SUPPLIER_DOUBTS = 5
 """So many calls in a row that nobody knows the end of, and the supplier is left alone."""
@@ -114,6 +115,18 @@ async def close_supplier(conn: Connection, supplier_id: int) -> None:
     )
     await conn.execute("SELECT wake_attempts(%s)", (supplier_id,))
     await end_alarms(conn, PAUSES, about_supplier(supplier_id))
+
+
+async def close_remote_service(conn: Connection, supplier_id: int, remote_service_id: int) -> None:
+    """Let everything through to one remote service of a supplier again, because staff say so; NotFound if none."""
+    cursor = await conn.execute(
+        "UPDATE remote_services SET doubts = 0, trips = 0, paused_until = NULL, pause_reason = NULL"
+        " WHERE id = %s AND supplier_id = %s",
+        (remote_service_id, supplier_id),
+    )
+    if not cursor.rowcount:
+        raise NotFound("There is no such remote service.")
+    await conn.execute("SELECT wake_attempts(%s)", (supplier_id,))
 
 
 async def close_remote_service_of(conn: Connection, route_id: int) -> None:

@@ -1,5 +1,6 @@
 """Going to a supplier on the spot, as staff ask for it: read the account, talk with no transaction open, then write."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,9 +16,12 @@ from app.suppliers.balances import asking_time, store_balance
 from app.suppliers.circuits import REACHED
 from app.suppliers.device_rounds import begin_reading, end_reading
 from app.suppliers.devices import Counts, check_pair, store_devices
-from app.suppliers.diagnosis import Diagnosis, diagnose
-from app.suppliers.service import SupplierAccount, connect, get
+from app.suppliers.diagnosis import Diagnosis, diagnose, took_too_long
+from app.suppliers.service import SupplierAccount, connect, get, keep_exchanges
 from app.suppliers.sync import SyncResult, apply_on_demand, sync
+
+WAITING_SECONDS = 600.0
+"""No person waits longer for a supplier: each call is bounded, but how many of them a catalogue takes is not."""
 
 
 class SupplierFailed(TrunklineError):  # noqa: N818  the words of the door, not of Python
@@ -46,15 +50,21 @@ async def reached(db: Database, sealer: Sealer, supplier_id: int) -> AsyncIterat
 
 
 async def try_out(db: Database, sealer: Sealer, supplier_id: int) -> Diagnosis:
-    """Try a supplier account out, buy nothing, and keep the balance that was seen.
+    """Try a supplier account out, buy nothing, and keep the balance that was seen and what was said.
 
     One that works ends the alarms about not getting in.
     """
     async with reached(db, sealer, supplier_id) as connector:
         async with db.pool.connection() as conn:
             asked_at = await asking_time(conn)
-        diagnosis = await diagnose(connector)
+        with connector.http.recording() as exchanges:
+            try:
+                async with asyncio.timeout(WAITING_SECONDS):
+                    diagnosis = await diagnose(connector)
+            except TimeoutError:
+                diagnosis = took_too_long(WAITING_SECONDS)
     async with db.transaction() as conn:
+        await keep_exchanges(conn, supplier_id, "test", exchanges)
         if diagnosis.balance is not None:
             await store_balance(conn, supplier_id, diagnosis.balance, asked_at=asked_at)
         if diagnosis.ok:
@@ -63,17 +73,29 @@ async def try_out(db: Database, sealer: Sealer, supplier_id: int) -> Diagnosis:
 
 
 async def sync_supplier(
-    db: Database, sealer: Sealer, supplier_id: int, *, believed: bool = False, staff_id: int | None = None
+    db: Database,
+    sealer: Sealer,
+    supplier_id: int,
+    *,
+    believed: bool = False,
+    staff_id: int | None = None,
+    at_most: float | None = None,
 ) -> SyncResult:
     """Take over a supplier's catalogue now; SupplierFailed if it cannot be read, and then our copy stays as it is.
 
-    ``believed`` is a person's word that the list is right about what it lacks: see ``apply_catalog``.
+    ``believed`` is a person's word that the list is right about what it lacks: see ``apply_catalog``. ``at_most`` is
+    how many seconds there are for it. What was said is kept if it could not be read.
     """
     async with reached(db, sealer, supplier_id) as connector:
         try:
-            return await sync(db, connector, supplier_id, believed=believed, staff_id=staff_id)
-        except ConnectorError as error:
-            raise SupplierFailed(f"The supplier's catalogue cannot be read: {error.text}") from error
+            with connector.http.recording() as exchanges:
+                async with asyncio.timeout(at_most):
+                    return await sync(db, connector, supplier_id, believed=believed, staff_id=staff_id)
+        except (ConnectorError, TimeoutError) as error:
+            async with db.transaction() as conn:
+                await keep_exchanges(conn, supplier_id, "sync", exchanges)
+            why = error.text if isinstance(error, ConnectorError) else f"it took more than {at_most:g} seconds"
+            raise SupplierFailed(f"The supplier's catalogue cannot be read: {why}") from error
 
 
 async def sync_devices(

@@ -103,8 +103,7 @@ CROSS JOIN LATERAL (
 ) e
 LEFT JOIN device_entries b ON e.kind = 'device' AND b.supplier_id = e.supplier_id AND b.kind = 'brand'
                           AND b.remote_id = e.parent
-WHERE c.service_id = %s
-ORDER BY parent_name, e.parent, e.name, e.id
+WHERE c.service_id = %(service)s
 """
 
 
@@ -211,8 +210,35 @@ async def check_pair(conn: Connection, supplier_id: int, device: str, network: s
 
 async def choices_of(conn: Connection, service_id: int) -> list[Entry]:
     """Return everything that customers of a service may choose from, by brand or country and name."""
-    cursor = await conn.execute(_CHOICES, (service_id,))
+    cursor = await conn.execute(f"{_CHOICES} ORDER BY parent_name, e.parent, e.name, e.id", {"service": service_id})
     return [Entry(**row) for row in await cursor.fetchall()]
+
+
+async def choices_page(
+    conn: Connection, service_id: int, kind: str, *, search: str = "", parent: str = "", after: int = 0, limit: int
+) -> list[Entry]:
+    """Return what customers of a service may choose of one kind, those with an id above ``after`` in order of id.
+
+    ``search`` looks into names and, for networks, countries; ``parent`` keeps to one brand.
+    """
+    cursor = await conn.execute(
+        f"{_CHOICES} AND e.kind = %(kind)s AND e.id > %(after)s AND (%(parent)s = '' OR e.parent = %(parent)s)"
+        " AND (%(search)s = '' OR strpos(lower(e.name), lower(%(search)s)) > 0"
+        "      OR (e.kind = 'network' AND strpos(lower(e.parent), lower(%(search)s)) > 0))"
+        " ORDER BY e.id LIMIT %(limit)s",
+        {"service": service_id, "kind": kind, "after": after, "parent": parent, "search": search, "limit": limit},
+    )
+    return [Entry(**row) for row in await cursor.fetchall()]
+
+
+async def brands_of(conn: Connection, service_id: int, *, limit: int) -> list[tuple[str, str]]:
+    """Return the brands, as id and name, of the devices that customers of a service may choose from, by name."""
+    cursor = await conn.execute(
+        f"SELECT DISTINCT d.parent, d.parent_name FROM ({_CHOICES} AND e.kind = 'device') d"  # noqa: S608  constants
+        " WHERE d.parent <> '' ORDER BY d.parent_name, d.parent LIMIT %(limit)s",
+        {"service": service_id, "limit": limit},
+    )
+    return [(row["parent"], row["parent_name"]) for row in await cursor.fetchall()]
 
 
 async def unknown_choices(conn: Connection, wanted: Collection[tuple[int, str, str]]) -> set[tuple[int, str, str]]:

@@ -86,6 +86,15 @@ async def diagnose(connector: Connector[Any]) -> Diagnosis:
     return Diagnosis(code, text, hint, balance)
 
 
+def took_too_long(seconds: float) -> Diagnosis:
+    """Return what is told of a test that was ended after so many seconds."""
+    return Diagnosis(
+        Finding.NO_ANSWER,
+        f"The supplier answers so slowly that the test was ended after {seconds:g} seconds.",
+        "Try again later; if it stays so, ask the supplier.",
+    )
+
+
 Told = tuple[Finding, str, str]
 
 

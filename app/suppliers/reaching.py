@@ -14,7 +14,8 @@ async def connect_to(base_url: str) -> asyncio.StreamWriter:
     parts = urlsplit(base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     tls = httpx2.create_ssl_context() if parts.scheme == "https" else None
-    found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    async with asyncio.timeout(STEP_SECONDS):
+        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     trouble: OSError | None = None
     for *_, address in found:
         try:

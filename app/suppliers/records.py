@@ -26,6 +26,7 @@ class SupplierRow:
     config: dict[str, Any]
     currency: str
     state: str
+    paused_because: str
     paused_until: datetime | None
     pause_reason: str | None
     circuit: Literal["closed", "open", "half_open"]
@@ -45,8 +46,8 @@ class SupplierRow:
 
 
 _SUPPLIERS = """
-SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.concurrency, s.requests_per_minute, s.wording, s.balance,
-       s.balance_at, s.synced_at,
+SELECT s.id, s.name, s.kind, s.config, s.currency, s.state, s.paused_because, s.concurrency, s.requests_per_minute,
+       s.wording, s.balance, s.balance_at, s.synced_at,
        CASE WHEN s.paused_until > now() THEN s.paused_until END AS paused_until,
        CASE WHEN s.paused_until > now() THEN s.pause_reason END AS pause_reason,
        CASE WHEN s.paused_until IS NULL THEN 'closed' WHEN s.paused_until > now() THEN 'open' ELSE 'half_open' END

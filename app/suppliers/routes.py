@@ -1,6 +1,6 @@
 """Routes from our services to remote ones: added, changed, taken away, and looked at for what will go wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -159,6 +159,17 @@ async def change_route(
         await close_remote_service_of(conn, route_id)
 
 
+async def order_routes(conn: Connection, service_id: int, route_ids: Sequence[int]) -> None:
+    """Let a service's routes be tried in this order; those that are not named come behind, as they were."""
+    await conn.execute(
+        "UPDATE routes r SET priority = o.place * 10 FROM ("
+        " SELECT q.id, row_number() OVER (ORDER BY w.place NULLS LAST, q.priority, q.id) AS place"
+        " FROM routes q LEFT JOIN unnest(%s::bigint[]) WITH ORDINALITY AS w(id, place) ON w.id = q.id"
+        " WHERE q.service_id = %s) o WHERE o.id = r.id AND r.priority <> o.place * 10",
+        (list(route_ids), service_id),
+    )
+
+
 async def remove_route(conn: Connection, route_id: int) -> bool:
     """Delete a route that was never used and return True; pause one that was, for its history, and return False."""
     # The lock keeps a placing from using the route between the look and the deletion.
@@ -175,10 +186,14 @@ async def remove_route(conn: Connection, route_id: int) -> bool:
     return False
 
 
+STALE_HOURS = 48
+"""After so many hours without a reading of its catalogue, a supplier's costs may be others by now."""
+
 _FACTS = """
-SELECT v.type, v.price, v.takes_quantity, v.device, m.type AS remote_type,
+SELECT r.id, v.type, v.price, v.takes_quantity, v.device, m.type AS remote_type,
        convert_up(m.cost, f.currency, v.currency) AS cost, r.field_map, r.fixed,
        m.takes_quantity AS remote_takes_quantity, m.fields AS remote_fields, f.blocked, s.name AS supplier,
+       s.synced_at < now() - make_interval(hours => %(stale)s) AS stale,
        ARRAY(SELECT lower(btrim(name)) FROM service_fields WHERE service_id = v.id) AS names,
        ARRAY(SELECT btrim(c.field) FROM service_choices c
              WHERE c.service_id = v.id AND c.supplier_id <> s.id ORDER BY 1) AS chosen_elsewhere,
@@ -189,19 +204,26 @@ JOIN route_facts f ON f.route_id = r.id
 JOIN services v ON v.id = r.service_id
 JOIN remote_services m ON m.id = r.remote_service_id
 JOIN suppliers s ON s.id = m.supplier_id
-WHERE r.id = %s
+WHERE r.id = ANY (%(routes)s)
 """
 
 
 async def route_warnings(conn: Connection, route_id: int) -> list[str]:
     """Return what will keep a route from fulfilling orders, one sentence each; NotFound if there is none."""
-    row = await (await conn.execute(_FACTS, (route_id,))).fetchone()
-    if row is None:
+    found = await warnings_of(conn, [route_id])
+    if route_id not in found:
         raise NotFound("There is no such route.")
-    return _warnings(row)
+    return found[route_id]
 
 
-def _warnings(row: dict[str, Any]) -> list[str]:
+async def warnings_of(conn: Connection, route_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return what will keep each of these routes from fulfilling orders, one sentence each."""
+    rows = await (await conn.execute(_FACTS, {"routes": list(route_ids), "stale": STALE_HOURS})).fetchall()
+    return {row["id"]: warnings_from(row) for row in rows}
+
+
+def warnings_from(row: Mapping[str, Any]) -> list[str]:
+    """Return what the facts of a route, there or planned, warn of."""
     found = []
     supplied = {*row["names"], *(name.strip().lower() for name in (*row["field_map"].values(), *row["fixed"]))}
     if row["cost"] is not None and row["cost"] > row["price"]:
@@ -226,6 +248,8 @@ def _warnings(row: dict[str, Any]) -> list[str]:
         found.append("The remote service is bought for a device, the service does not ask for one.")
     if row["takes_quantity"] and not row["remote_takes_quantity"]:
         found.append("The service is sold by quantity, the remote service is not.")
+    if row["stale"]:
+        found.append(f"The supplier's catalogue was not read for {STALE_HOURS} hours: the cost may be another.")
     if row["blocked"]:
         found.append(f"The route may not be used now: {row['blocked']}.")
     return found

@@ -56,19 +56,44 @@ class Runway:
         return None
 
 
-# Where no balance can be asked for, the last day's books and what moved since say what is left, if we paid anything in.
-_RUNWAYS: LiteralString = """
-SELECT s.id AS supplier_id, s.name AS supplier, s.currency::text AS currency, COALESCE(s.balance, books.balance)
-       AS balance, COALESCE(spent.cost, 0)::bigint AS spent,
-       extract(epoch FROM LEAST(GREATEST(now() - s.created_at, interval '1 day'), interval '7 days'))::bigint
-       AS seconds, s.low_balance, s.runway_days, s.books_tolerance
+# What was sent in the last minutes may still be under way, so it is left to who reads. A count that is an hour old is
+# not believed any more: then all seven days are added up. Until then it misses what earlier orders came to since.
+_COUNT_SPENDING: LiteralString = """
+INSERT INTO supplier_spending AS k (supplier_id, currency, cost, counted_until)
+SELECT s.id, s.currency, COALESCE(spent.cost, 0), now() - interval '10 minutes'
 FROM suppliers s
 LEFT JOIN (
     SELECT supplier_id, cost_currency, sum(cost) AS cost FROM attempts
-    WHERE sent_at > now() - interval '7 days' AND state IN ('placed', 'done')
-      AND (%(supplier)s::bigint IS NULL OR supplier_id = %(supplier)s)
+    WHERE sent_at > now() - interval '7 days' AND sent_at <= now() - interval '10 minutes'
+      AND state IN ('placed', 'done')
     GROUP BY supplier_id, cost_currency
 ) spent ON spent.supplier_id = s.id AND spent.cost_currency = s.currency
+ORDER BY s.id
+ON CONFLICT (supplier_id) DO UPDATE
+SET currency = excluded.currency, cost = excluded.cost, counted_until = excluded.counted_until
+"""
+# Where no balance can be asked for, the last day's books and what moved since say what is left, if we paid anything in.
+_RUNWAYS: LiteralString = """
+WITH counted AS MATERIALIZED (
+    SELECT s.id, s.currency, COALESCE(k.cost, 0) AS cost, COALESCE(k.counted_until, now() - interval '7 days') AS until
+    FROM suppliers s
+    LEFT JOIN supplier_spending k
+      ON k.supplier_id = s.id AND k.currency = s.currency AND k.counted_until > now() - interval '1 hour'
+    WHERE (%(supplier)s::bigint IS NULL OR s.id = %(supplier)s) AND (%(state)s::text IS NULL OR s.state = %(state)s)
+), later AS MATERIALIZED (
+    SELECT supplier_id, cost_currency, sent_at, cost FROM attempts
+    WHERE sent_at > (SELECT min(until) FROM counted) AND state IN ('placed', 'done')
+), spent AS (
+    SELECT c.id, c.cost + COALESCE(sum(l.cost), 0) AS cost
+    FROM counted c LEFT JOIN later l ON l.supplier_id = c.id AND l.cost_currency = c.currency AND l.sent_at > c.until
+    GROUP BY c.id, c.cost
+)
+SELECT s.id AS supplier_id, s.name AS supplier, s.currency::text AS currency, COALESCE(s.balance, books.balance)
+       AS balance, spent.cost::bigint AS spent,
+       extract(epoch FROM LEAST(GREATEST(now() - s.created_at, interval '1 day'), interval '7 days'))::bigint
+       AS seconds, s.low_balance, s.runway_days, s.books_tolerance
+FROM suppliers s
+JOIN spent ON spent.id = s.id
 LEFT JOIN LATERAL (
     SELECT (d.expected
         + (SELECT COALESCE(sum(amount), 0) FROM supplier_deposits p
@@ -81,7 +106,6 @@ LEFT JOIN LATERAL (
       AND EXISTS (SELECT FROM supplier_deposits p WHERE p.supplier_id = s.id)
     ORDER BY d.day DESC LIMIT 1
 ) books ON true
-WHERE (%(supplier)s::bigint IS NULL OR s.id = %(supplier)s) AND (%(state)s::text IS NULL OR s.state = %(state)s)
 ORDER BY s.id
 """
 
@@ -130,7 +154,11 @@ async def change_watch(conn: Connection, supplier_id: int, changes: Mapping[str,
 
 
 async def watch_balances(conn: Connection) -> None:
-    """Raise the alarm for every account that is too low and end it for the others; ``conn`` is inside a transaction."""
+    """Count what was spent, raise the alarm for every account that is too low and end it for the others.
+
+    ``conn`` is inside a transaction.
+    """
+    await conn.execute(_COUNT_SPENDING)
     await _tell(conn, await runways(conn))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import orjson
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
@@ -101,6 +102,7 @@ async def change(
     requests_per_minute: int | None = None,
     wording: Stored | None = None,
     state: str | None = None,
+    because: str = "",
     balance_is_proof: bool | None = None,
     panel_url: str | None = None,
     place_batch: int | None = None,
@@ -108,13 +110,16 @@ async def change(
     """Change what is given; ``conn`` is inside a transaction. Workers take a new config with their next call.
 
     ``config`` holds the values to change: None takes one back to its default, secrets that it does not name stay. State
-    active also closes the circuit that a machine opened, with its alarms. ``wording`` are those of
-    ``checked_wording`` and replace all there were. Raises NotFound, Invalid, and Conflict for a name that is taken.
+    active also closes the circuit that a machine opened, with its alarms; ``because`` is why a supplier is paused.
+    ``wording`` are those of ``checked_wording`` and replace all there were. Raises NotFound, Invalid, and Conflict for
+    a name that is taken.
     """
     if name is not None and not 1 <= len(name.strip()) <= 200:
         raise Invalid("A name has 1 to 200 characters.", field="name")
     if state not in (None, "active", "paused"):
         raise Invalid("The state is active or paused.", field="state")
+    if len(because) > 500:
+        raise Invalid("A reason has at most 500 characters.", field="because")
     if concurrency is not None and not 1 <= concurrency <= 64:
         raise Invalid("The concurrency is 1 to 64 calls at a time.", field="concurrency")
     if requests_per_minute is not None and not 0 <= requests_per_minute <= 100_000:
@@ -130,6 +135,8 @@ async def change(
         async with conn.transaction():
             await conn.execute(
                 "UPDATE suppliers SET name = COALESCE(%(name)s, name), state = COALESCE(%(state)s, state),"
+                " paused_because = CASE %(state)s WHEN 'paused' THEN %(because)s WHEN 'active' THEN ''"
+                " ELSE paused_because END,"
                 " concurrency = COALESCE(%(concurrency)s, concurrency),"
                 " requests_per_minute = COALESCE(%(per_minute)s, requests_per_minute),"
                 " balance_is_proof = COALESCE(%(balance_is_proof)s, balance_is_proof),"
@@ -139,6 +146,7 @@ async def change(
                 {
                     "name": name.strip() if name else None,
                     "state": state,
+                    "because": because.strip(),
                     "concurrency": concurrency,
                     "per_minute": requests_per_minute,
                     "balance_is_proof": balance_is_proof,
@@ -221,10 +229,15 @@ async def get(conn: Connection, supplier_id: int) -> SupplierAccount:
     return SupplierAccount(**row)
 
 
-def connect(account: SupplierAccount, sealer: Sealer) -> Connector[Any]:
-    """Return a connector for the account; close it with ``await connector.http.aclose()``."""
+def connect(
+    account: SupplierAccount, sealer: Sealer, *, transport: httpx2.AsyncBaseTransport | None = None
+) -> Connector[Any]:
+    """Return a connector for the account; close it with ``await connector.http.aclose()``.
+
+    ``transport`` replaces the network.
+    """
     config = {**account.config, **orjson.loads(sealer.open(account.sealed))}
-    return registry.build(account.kind, config, wording=read_wording(account.wording))
+    return registry.build(account.kind, config, wording=read_wording(account.wording), transport=transport)
 
 
 @dataclass(frozen=True, slots=True)

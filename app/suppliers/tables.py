@@ -1,6 +1,6 @@
 """Rows of our accounts upstream: suppliers, what they sell, the routes to it, and what was said on the wire."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, Text, UniqueConstraint, text
@@ -14,9 +14,9 @@ class Supplier(Base):
     """An account of ours upstream. ``config`` holds the open settings, ``sealed`` the secret ones, ``wording`` how
     staff read what it says.
 
-    ``state`` is what staff decided. ``paused_until`` is the circuit breaker, which machines work: NULL is closed, a
-    time to come is open (nothing is sent), a time past is half open (one order is sent to try). ``trips`` counts how
-    often in a row it opened, ``doubts`` the calls in a row of which nobody knows how they ended.
+    ``state`` is what staff decided, ``paused_because`` why. ``paused_until`` is the circuit breaker, which machines
+    work: NULL is closed, a time to come is open (nothing is sent), a time past is half open (one order is sent to try).
+    ``trips`` counts how often in a row it opened, ``doubts`` the calls in a row of which nobody knows how they ended.
 
     ``balance_is_proof`` is staff's word that this supplier charges when an order is placed, so that a balance that did
     not move proves that an order is not there. ``panel_url`` is where staff look orders up. ``place_batch`` is how many
@@ -49,6 +49,7 @@ class Supplier(Base):
     config_version: Mapped[int] = mapped_column(server_default="1")
     currency: Mapped[str] = mapped_column(String(3))
     state: Mapped[str] = mapped_column(server_default="active")
+    paused_because: Mapped[str] = mapped_column(server_default="")
     paused_until: Mapped[datetime | None]
     pause_reason: Mapped[str | None]
     trips: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -87,6 +88,7 @@ class RemoteService(Base):
     __table_args__ = (
         UniqueConstraint("supplier_id", "remote_id"),
         CheckConstraint("cost >= 0", name="cost"),
+        Index("ix_remote_services_listed", "supplier_id", postgresql_where=text("removed_at IS NULL")),
         Index("ix_remote_services_paused", "supplier_id", postgresql_where=text("paused_until IS NOT NULL")),
     )
 
@@ -207,6 +209,29 @@ class RemoteMeasure(Base):
     p50_seconds: Mapped[int | None] = mapped_column(Integer)
     p95_seconds: Mapped[int | None] = mapped_column(Integer)
     measured_at: Mapped[Created]
+
+
+class MeasuredDay(Base):
+    """What became of the attempts that were sent on a day (UTC), over one remote service, or NULL for all of a
+    supplier's; ``open`` are those without an answer yet, among them the unclear ones."""
+
+    __tablename__ = "measured_days"
+    __table_args__ = (
+        UniqueConstraint("supplier_id", "day", "remote_service_id", postgresql_nulls_not_distinct=True),
+        Index("ix_measured_days_day", "day"),
+    )
+
+    id: Mapped[Id]
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("suppliers.id"))
+    day: Mapped[date]
+    remote_service_id: Mapped[int | None] = mapped_column(ForeignKey("remote_services.id"))
+    sent: Mapped[int] = mapped_column(Integer)
+    delivered: Mapped[int] = mapped_column(Integer)
+    failed: Mapped[int] = mapped_column(Integer)
+    refused: Mapped[int] = mapped_column(Integer)
+    open: Mapped[int] = mapped_column(Integer)
+    p50_seconds: Mapped[int | None] = mapped_column(Integer)
+    p95_seconds: Mapped[int | None] = mapped_column(Integer)
 
 
 class WebhookCall(Base):

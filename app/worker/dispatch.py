@@ -61,6 +61,7 @@ class Sender:
             try:
                 await self.send(claims)
             except Exception:
+                # Whatever it was: the other calls are claimed, and would become unclear without having been made.
                 log.exception("a call's outcome could not be recorded", supplier_id=self.account.id)
 
     async def send(self, claims: Sequence[ClaimedAttempt]) -> None:

@@ -6,6 +6,7 @@ from app.connectors.base import File, PlaceRequest, ServiceType
 from app.db import Database
 from app.orders.attempts import ClaimedAttempt
 from app.orders.files import load_files
+from app.suppliers.field_names import their_fields
 
 
 async def requests_for(db: Database, claims: Sequence[ClaimedAttempt]) -> list[PlaceRequest]:
@@ -19,23 +20,16 @@ async def requests_for(db: Database, claims: Sequence[ClaimedAttempt]) -> list[P
 
 
 def request_for(claim: ClaimedAttempt, files: Mapping[int, File]) -> PlaceRequest:
-    """Return the request of one claim.
-
-    A field goes under the name that the route's map gives it; else under the supplier's own spelling of the same name,
-    byte for byte, whatever blanks or case ours has. The route's fixed values win over what the customer sent.
-    """
-    theirs = {field["name"].strip().lower(): field["name"] for field in claim.remote_fields}
-    fields = {
-        claim.field_map.get(name) or theirs.get(name.strip().lower(), name): value
-        for name, value in claim.fields.items()
-    }
+    """Return the request of one claim."""
     return PlaceRequest(
         reference=str(claim.attempt_id),
         remote_id=claim.remote_id,
         type=ServiceType(claim.remote_type),
         device=claim.device,
         quantity=claim.quantity,
-        fields={**fields, **claim.fixed},
+        fields=their_fields(
+            claim.fields, remote_fields=claim.remote_fields, field_map=claim.field_map, fixed=claim.fixed
+        ),
         file=files.get(claim.file_id) if claim.file_id is not None else None,
         sent_at=claim.sent_at,
         force=claim.forced,

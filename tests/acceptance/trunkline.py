@@ -16,7 +16,9 @@ from app.db import Database
 from app.main import build_app
 from app.settings import Settings
 from app.staff.service import create_staff, create_token
+from app.webhooks.destinations import Rules
 from app.worker.loop import Worker
+from app.worker.webhooks import Messenger
 from tests.serving import serving
 
 SECRET = "a test key that protects nothing but tests"
@@ -85,13 +87,15 @@ def amount(text: str) -> Decimal:
 
 
 @contextlib.asynccontextmanager
-async def running(conninfo: str, folder: Path) -> AsyncIterator[Trunkline]:
-    """Lend a Trunkline that runs; it is stopped at the end."""
-    settings = Settings(database_url=conninfo, secret_key=SECRET, var_dir=folder, database_pool_size=10)
+async def running(conninfo: str, folder: Path, **changes: Any) -> AsyncIterator[Trunkline]:
+    """Lend a Trunkline that runs, with ``changes`` of its settings; it is stopped at the end."""
+    settings = Settings(database_url=conninfo, secret_key=SECRET, var_dir=folder, database_pool_size=10, **changes)
+    rules = Rules.of(settings.webhook_allowed_networks, settings.webhook_ports, plain_http=settings.webhook_plain_http)
     db = Database(conninfo, pool_size=10)
     await db.open()
     worker = Worker(db, settings.sealer(), tick_seconds=0.05, lease_seconds=30)
     working = asyncio.create_task(worker.run())
+    telling = asyncio.create_task(Messenger(db, settings.sealer(), rules).run())
     try:
         async with db.transaction() as conn:
             staff_id = await create_staff(conn, email="o@example.com", name="Operator", role="owner")
@@ -104,5 +108,7 @@ async def running(conninfo: str, folder: Path) -> AsyncIterator[Trunkline]:
             yield Trunkline(url, db, staff)
     finally:
         worker.stop()
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
         await working
         await db.close()

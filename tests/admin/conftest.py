@@ -1,10 +1,11 @@
 """The staff API in an app of its own, and clients that hold tokens for it."""
 
+import functools
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -12,7 +13,7 @@ import structlog
 from fastapi import FastAPI
 
 from app import logs
-from app.admin import AdminDeps, admin_router, install_error_handlers
+from app.admin import AdminDeps, install_staff_api
 from app.db import Database
 from app.sealing import Sealer
 from app.simulator import build_simulator
@@ -66,8 +67,7 @@ def _logs() -> Iterator[None]:
 def app(db: Database, sealer: Sealer) -> FastAPI:
     """The staff API alone."""
     app = FastAPI(redirect_slashes=False)
-    app.include_router(admin_router(AdminDeps(db=db, sealer=sealer, currency="USD")))
-    install_error_handlers(app)
+    install_staff_api(app, AdminDeps(db=db, sealer=sealer, currency="USD"))
     return app
 
 
@@ -78,15 +78,23 @@ async def token_for(db: Database, sealer: Sealer, role: str) -> str:
         return (await create_token(conn, sealer, staff_id)).token
 
 
-def described(app: FastAPI) -> Callable[[httpx2.Response], Awaitable[None]]:
-    """Return a hook that fails the test when a reply is not among those that the API's description names."""
-    patterns = [
+@functools.cache
+def documents() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """The replies of every call by the pattern of its path; made once, as it takes seconds."""
+    app = FastAPI()
+    install_staff_api(app, cast("AdminDeps", None))
+    return [
         (
             re.compile(re.sub(r"\{\w+\}", "[^/]+", path)),
             {method.upper(): call["responses"] for method, call in item.items()},
         )
         for path, item in app.openapi()["paths"].items()
     ]
+
+
+def described() -> Callable[[httpx2.Response], Awaitable[None]]:
+    """Return a hook that fails the test when a reply is not among those that the API's description names."""
+    patterns = documents()
 
     async def check(response: httpx2.Response) -> None:
         request = response.request
@@ -109,7 +117,7 @@ async def client_of(app: FastAPI) -> AsyncIterator[ClientOf]:
             transport=httpx2.ASGITransport(app=app, raise_app_exceptions=False),
             base_url=BASE,
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            event_hooks={"response": [described(app)]},
+            event_hooks={"response": [described()]},
         )
         opened.append(client)
         return client

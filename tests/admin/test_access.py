@@ -25,9 +25,9 @@ def operations(app: FastAPI) -> list[tuple[str, str]]:
 
 def money(path: str) -> bool:
     """Whether a call moves credit by hand, or puts the books of it right."""
-    return path.startswith(("approvals/", "supplier-days/")) or path.endswith(
-        ("/topups", "/adjustments", "/reverse", "/deposits")
-    )
+    return path.startswith(
+        ("approvals/", "supplier-days/", "topups", "payment-methods", "topup-packages")
+    ) or path.endswith(("/topups", "/adjustments", "/reverse", "/deposits"))
 
 
 def owners(path: str) -> bool:

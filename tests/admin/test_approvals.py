@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from app.admin import AdminDeps, admin_router, install_error_handlers
+from app.admin import AdminDeps, install_staff_api
 from app.audit.service import audit
 from app.db import Database
 from app.ledger.service import account_of
@@ -27,8 +27,7 @@ LIMIT = 100 * MICRO
 def app(db: Database, sealer: Sealer) -> FastAPI:
     """The staff API where two are needed above 100.00 USD."""
     app = FastAPI(redirect_slashes=False)
-    app.include_router(admin_router(AdminDeps(db=db, sealer=sealer, currency="USD", four_eyes_above=LIMIT)))
-    install_error_handlers(app)
+    install_staff_api(app, AdminDeps(db=db, sealer=sealer, currency="USD", four_eyes_above=LIMIT))
     return app
 
 

@@ -94,9 +94,25 @@ async def test_many_are_approved_at_once_and_read_page_by_page(
         await refused(owner.post(f"{path}/approve", json=body), 422, "invalid", field)
 
 
+async def test_many_are_rejected_at_once(owner: httpx2.AsyncClient, db: Database, sealer: Sealer) -> None:
+    shop, other = await make_shop(db, sealer), await make_shop(db, sealer, name="Other")
+    path = f"suppliers/{shop.supplier_id}/changes"
+    await offer(db, shop, r1=5 * MICRO, r2=9 * MICRO)
+    ids = [change["id"] for change in (await ok(owner.get(path)))["items"]]
+    elsewhere = f"suppliers/{other.supplier_id}/changes/reject"
+    assert await ok(owner.post(elsewhere, json={"ids": ids})) == {"rejected": 0, "skipped": 2}
+    assert await ok(owner.post(f"{path}/reject", json={"ids": [*ids, 10**6]})) == {"rejected": 2, "skipped": 1}
+    assert await ok(owner.post(f"{path}/approve", json={"ids": ids})) == {"approved": 0, "skipped": 2}
+    rejected = (await ok(owner.get(path, params={"state": "rejected"})))["items"]
+    assert [change["staff_id"] for change in rejected] == [1, 1]
+    assert (await the_route(owner, shop))["blocked"] == "a price change was not accepted"
+    await refused(owner.post(f"{path}/reject", json={"ids": []}), 422, "invalid", "ids")
+
+
 async def test_what_is_not_there_is_not_found(owner: httpx2.AsyncClient) -> None:
     await refused(owner.get("suppliers/7/changes"), 404, "not_found")
-    await refused(owner.post("suppliers/7/changes/approve", json={"ids": [1]}), 404, "not_found")
+    for how in ("approve", "reject"):
+        await refused(owner.post(f"suppliers/7/changes/{how}", json={"ids": [1]}), 404, "not_found")
     await refused(owner.get("changes/7"), 404, "not_found")
     for how in ("approve", "reject", "undo"):
         await refused(owner.post(f"changes/7/{how}"), 404, "not_found")

@@ -82,6 +82,8 @@ async def test_what_cannot_be_a_customer_is_refused(owner: httpx2.AsyncClient) -
     assert customer["statement"] == f"/api/admin/customers/{customer['id']}/statement"
     body = {"name": "A", "email": customer["email"]}
     await refused(owner.post("customers", json=body), 409, "conflict", "email")
+    shouted = {"name": "A", "email": customer["email"].upper()}  # it is one mailbox, and one way into the portal
+    await refused(owner.post("customers", json=shouted), 409, "conflict", "email")
     for changes, field in (
         ({"name": " "}, "name"),
         ({"email": "nobody"}, "email"),
@@ -94,7 +96,8 @@ async def test_what_cannot_be_a_customer_is_refused(owner: httpx2.AsyncClient) -
     path = f"customers/{customer['id']}"
     for changes, field in (({"name": ""}, "name"), ({"state": "gone"}, "state"), ({"email": "x@y.z"}, "email")):
         await refused(owner.patch(path, json=changes), 422, "invalid", field)
-    await refused(owner.patch("customers/999", json={"name": "A"}), 404, "not_found")
+    for change in ({"name": "A"}, {"state": "suspended"}, {"price_group_id": None}):
+        await refused(owner.patch("customers/999", json=change), 404, "not_found")
     await refused(owner.get("customers/999"), 404, "not_found")
     assert len((await ok(owner.get("customers")))["items"]) == 1
 

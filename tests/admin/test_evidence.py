@@ -15,7 +15,7 @@ from app.alarms.service import AlarmKind, about_supplier, raise_alarm
 from app.catalog.snapshot import load_catalog
 from app.clock import now
 from app.connectors.http import Exchange
-from app.customers.service import create_key
+from app.customers.keys import create_key
 from app.db import Database
 from app.orders.attempts import Write, claim, record
 from app.orders.service import place

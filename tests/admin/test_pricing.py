@@ -151,8 +151,12 @@ async def test_many_are_approved_at_once(owner: httpx2.AsyncClient, shop: Shop) 
         await ok(owner.post(f"markup-rules/{one['id']}/adopt"))
     assert (await ok(owner.post("pricing")))["waiting"] == 4
     ids = [change["id"] for change in (await ok(owner.get("price-changes")))["items"]]
-    assert await ok(owner.post("price-changes/approve", json={"ids": [*ids, 10**6]})) == {"approved": 4, "skipped": 1}
-    assert await ok(owner.post("price-changes/approve", json={"ids": ids})) == {"approved": 0, "skipped": 4}
+    rejected = await ok(owner.post("price-changes/reject", json={"ids": [ids[0], 10**6]}))
+    assert rejected == {"rejected": 1, "skipped": 1}
+    assert (await ok(owner.post(f"price-changes/{ids[0]}/approve")))["state"] == "approved"
+    ids = ids[1:]
+    assert await ok(owner.post("price-changes/approve", json={"ids": [*ids, 10**6]})) == {"approved": 3, "skipped": 1}
+    assert await ok(owner.post("price-changes/approve", json={"ids": ids})) == {"approved": 0, "skipped": 3}
     items = (await ok(owner.get(f"price-groups/{gold['id']}/prices")))["items"]
     assert [item["price"] for item in items] == ["1.20", "3.60"]
     assert await ok(owner.post("pricing")) == {"applied": 0, "waiting": 0, "without_cost": 0}
@@ -177,10 +181,10 @@ async def test_a_price_set_by_hand_leaves_the_rules_until_it_is_handed_back(
     assert (both["price"], both["price_source"]) == ("1.80", "rule")
     assert (await ok(owner.post("pricing")))["applied"] == 1
     assert await history(owner, shop.imei_service) == [
-        ("1.80", "1.90", "rule", None),
+        ("1.80", "1.90", "rule", "owner"),
         ("1.75", "1.80", "rule", "owner"),
         ("1.90", "1.75", "manual", "owner"),
-        ("2.00", "1.90", "rule", None),
+        ("2.00", "1.90", "rule", "owner"),
         (None, "2.00", "manual", None),
     ]
 

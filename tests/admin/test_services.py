@@ -8,6 +8,7 @@ import httpx2
 from app.catalog.snapshot import load_catalog, prices_for
 from app.db import Database
 from tests.admin.conftest import ok, refused
+from tests.factories import wait_until_locked
 
 NEW = {"name": "Check", "group": "Checks", "type": "imei", "price": "1.50"}
 
@@ -194,3 +195,28 @@ async def test_a_file_service_says_which_files_it_takes(owner: httpx2.AsyncClien
         ({"type": "file", "device": "imei"}, "device"),
     ):
         await refused(owner.post("services", json={**NEW, **given}), 422, "invalid", field)
+
+
+async def test_a_code_is_given_once(owner: httpx2.AsyncClient) -> None:
+    made = await create(owner, code=" IPhone-Check ")
+    assert made["code"] == "iphone-check"
+    other = await create(owner)
+    path = f"services/{other['id']}"
+    await refused(owner.patch(path, json={"code": "iphone-check"}), 409, "conflict", "code")
+    for code in ("1phone", "a", "a b", "-a", "ä" * 3):
+        await refused(owner.patch(path, json={"code": code}), 422, "invalid", "code")
+    assert (await ok(owner.patch(f"services/{made['id']}", json={"code": "iphone-check"})))["code"] == "iphone-check"
+    assert (await ok(owner.patch(f"services/{made['id']}", json={"code": ""})))["code"] is None
+    assert (await ok(owner.patch(path, json={"code": "iphone-check"})))["code"] == "iphone-check"
+
+
+async def test_a_code_that_two_give_at_once_is_refused_to_one(owner: httpx2.AsyncClient, db: Database) -> None:
+    paths = [f"services/{(await create(owner, name=name))['id']}" for name in ("One", "Two")]
+    async with db.transaction() as conn:
+        await conn.execute("SELECT FROM catalog_version FOR UPDATE")  # both get as far as they can
+        calls = [asyncio.create_task(owner.patch(path, json={"code": "the-one"})) for path in paths]
+        await wait_until_locked(conn, 2)
+    answers = await asyncio.gather(*calls)
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    (late,) = [answer.json() for answer in answers if answer.status_code == 409]
+    assert (late["code"], late["field"]) == ("conflict", "code")

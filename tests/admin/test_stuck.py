@@ -43,6 +43,8 @@ async def one_of_each(db: Database, shop: Shop) -> dict[str, int]:
                   hours_ago, order_id)  # fmt: skip
         return order_id
 
+    await make("old", 25)
+    await send(db, shop, AttemptState.PLACED, **IN_PROCESS, remote_id="S4", due=3600)
     await make("unclear", 9)
     attempt = await send(db, shop, AttemptState.UNCLEAR, **IN_PROCESS, text="read time-out")
     await run(db, "UPDATE attempts SET sent_at = now() - interval '9 hours' WHERE id = %s", attempt)
@@ -70,8 +72,6 @@ async def one_of_each(db: Database, shop: Shop) -> dict[str, int]:
         " due_at = now() + interval '1 hour' WHERE order_id = %s",
         order_id,
     )
-    await make("old", 25)
-    await send(db, shop, AttemptState.PLACED, **IN_PROCESS, remote_id="S4", due=3600)
     await make("fresh", 9)
     await send(db, shop, AttemptState.PLACED, **IN_PROCESS, remote_id="S5", due=3600)
     await make("done", 90)

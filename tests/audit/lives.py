@@ -13,6 +13,7 @@ from app.orders import policy
 from app.orders.attempts import claim, record
 from app.orders.resolution import reverse_order
 from app.sealing import Sealer
+from app.staff.service import create_staff
 from app.suppliers.service import route_facts
 from tests.factories import Shop, imei, make_remote_service, make_route, make_service, make_shop
 from tests.orders.test_place import buy, wish
@@ -34,12 +35,7 @@ OUTCOMES: dict[int, policy.PlaceOutcome] = {
 
 async def staff_member(conn: Connection, email: str = "a@b.c") -> int:
     """Return the id of somebody of the staff."""
-    cursor = await conn.execute(
-        "INSERT INTO staff (email, name, role) VALUES (%s, 'A', 'owner') RETURNING id", (email,)
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return int(row["id"])
+    return await create_staff(conn, email=email, name="A", role="owner")
 
 
 async def send(db: Database, supplier_id: int, outcomes: Mapping[int, policy.PlaceOutcome]) -> None:

@@ -42,6 +42,7 @@ REMOTE_ID = "a supplier's id is that of one attempt"
 WHOLE = "every transfer for an order has its order, and is the only one of its kind there"
 ORPHAN = "every attempt has its order"
 APPROVED = "what was approved is what was done"
+REQUESTED = "a top-up request that was approved is one top-up of its customer"
 
 _ANOTHER_CUSTOMER = """
 WITH c AS (INSERT INTO customers (name, email, username, currency, state)
@@ -210,6 +211,13 @@ BREAKS: dict[str, tuple[str, set[str]]] = {
         "ALTER TABLE approvals DROP CONSTRAINT ck_approvals_outcome; UPDATE approvals SET transfer_id = NULL",
         {APPROVED, GUARDS},
     ),
+    "a top-up request approved for more than was credited": (
+        "INSERT INTO topup_requests (customer_id, method_id, amount, credit, currency, sender, paid_on, state,"
+        " credited, transfer_id, decided_by, decided_at)"
+        " SELECT a.customer_id, 1, t.amount, t.amount, t.currency, 'x', now(), 'approved', t.amount + 1, t.id, 1, now()"
+        " FROM transfers t JOIN accounts a ON a.id = t.credit_id WHERE t.reference = 'first'",
+        {REQUESTED},
+    ),
     "an attempt that a supplier has under no id": (
         "ALTER TABLE attempts DROP CONSTRAINT ck_attempts_has_remote_id;"
         f"UPDATE attempts SET remote_id = '' WHERE order_id = {PLACED}",
@@ -293,6 +301,12 @@ async def test_a_broken_promise_is_counted_wholly_and_listed_in_part(db: Databas
     assert [finding.subject for finding in result.findings] == [f"attempt {1000 + n}" for n in range(1, 101)]
 
 
+TELLERS = {
+    "accounts_act", "accounts_low_balance", "approvals_act", "order_events_act", "topup_requests_act", "transfers_act",
+}  # fmt: skip
+"""Triggers that write down or tell what happened, and hold nothing."""
+
+
 async def test_all_triggers_of_the_money_are_among_the_guards(db: Database) -> None:
     async with db.pool.connection() as conn:
         cursor = await conn.execute(
@@ -300,7 +314,9 @@ async def test_all_triggers_of_the_money_are_among_the_guards(db: Database) -> N
             " WHERE NOT tgisinternal AND relname = ANY (%s)",
             (list(TABLES),),
         )
-        assert {row["name"]: row["on_table"] for row in await cursor.fetchall()} == TRIGGERS
+        there = {row["name"]: row["on_table"] for row in await cursor.fetchall()}
+    assert {name: table for name, table in there.items() if name not in TELLERS} == TRIGGERS
+    assert set(there) >= TELLERS
 
 
 async def test_one_connection_is_enough(db: Database, sealer: Sealer) -> None:

@@ -9,8 +9,10 @@ suppliers.py   the fakes in a process that is never killed, and what they really
 faults.py      what goes wrong at them
 shop.py        the operator, who uses the staff API only
 resellers.py   the clients: they place, send again, ask, and keep a book of what they were told
+command.py     the command line around it, shared with ``tests.load``
 books.py       Trunkline's own book, read from its database
 proof.py       holds the three books against each other
+closing.py     waits until nothing moves and reads the books; shared with ``tests.load``
 report.py      the table
 =============  ==================================================================================
 

@@ -2,39 +2,28 @@
 
 import asyncio
 import json
-import os
-import random
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import httpx2
 
-from app.db import Database
-from app.money import format_amount
-from app.staff.service import create_staff, create_token
-from tests.campaign import books, faults
+from tests.campaign import faults
 from tests.campaign.books import AttemptRow
+from tests.campaign.closing import audit, drain, misshown, read_books
+from tests.campaign.command import Say
 from tests.campaign.plan import Plan, Round, rounds
 from tests.campaign.proof import Books, prove, prove_end
 from tests.campaign.report import Result
 from tests.campaign.resellers import Pace, Reseller
 from tests.campaign.shop import Customer, Operator, credit
 from tests.campaign.suppliers import ACTIONS, Sold
-from tests.campaign.world import ROOT, World
+from tests.campaign.world import World
 
 RICH, POOR = credit(10_000_000), credit(20)
-QUIET_SECONDS = 1.5
-"""Nothing has to move for so long before it counts as quiet: a sweep may still turn something up."""
-
 STAFF = 6
 """So many staff work at once on what is in doubt."""
-
-Say = Callable[[str], None]
 
 
 async def run(plan: Plan, folder: Path, say: Say) -> Result:
@@ -81,7 +70,7 @@ class Campaign:
     async def run(self) -> Result:
         """All of it."""
         started = time.monotonic()
-        operator = self._operator = Operator(self._world.url, await self._staff_token())
+        operator = self._operator = Operator(self._world.url, await self._world.staff_token())
         await operator.open_shop(self._suppliers["suppliers"])
         customers = [await operator.add_customer(number) for number in range(1, self._plan.resellers + 1)]
         for customer in customers[1:]:
@@ -99,8 +88,8 @@ class Campaign:
         for name, found in prove_end(at_end).items():
             broken.setdefault(name, []).extend(f"at the end: {one}" for one in found)
         broken["processes that ended by themselves"] = list(self._world.deaths)
-        broken["what accountinfo shows is not the balance"] = await self._misshown(at_end)
-        broken["trunkline audit"] = await asyncio.to_thread(self._audit)
+        broken["what accountinfo shows is not the balance"] = await misshown(self._resellers, at_end)
+        broken["trunkline audit"] = await asyncio.to_thread(audit, self._world)
         return Result(
             self._plan,
             time.monotonic() - started,
@@ -111,16 +100,6 @@ class Campaign:
             resolved,
             broken,
         )
-
-    async def _staff_token(self) -> str:
-        db = Database(self._world.database_url, pool_size=2)
-        await db.open()
-        try:
-            async with db.transaction() as conn:
-                staff_id = await create_staff(conn, email="o@example.com", name="Operator", role="owner")
-                return (await create_token(conn, self._world.sealer(), staff_id)).token
-        finally:
-            await db.close()
 
     async def _bear_load(self, customers: list[Customer], operator: Operator) -> None:
         async with asyncio.TaskGroup() as living:
@@ -161,21 +140,7 @@ class Campaign:
         await self._drain(operator)
 
     async def _drain(self, operator: Operator) -> None:
-        quiet_since: float | None = None
-        until = time.monotonic() + self._plan.drain
-        # A lease that began with the last kill may end only now.
-        settled = time.monotonic() + self._plan.lease + 6
-        while time.monotonic() < until:
-            self._world.note_deaths()
-            await operator.resume()
-            now = time.monotonic()
-            if await asyncio.to_thread(books.moving, self._world.database_url):
-                quiet_since = None
-            else:
-                quiet_since = quiet_since or now
-                if now > settled or now - quiet_since > QUIET_SECONDS:
-                    return
-            await asyncio.sleep(0.3)
+        await drain(self._world, operator, patience=self._plan.drain, lease=self._plan.lease)
 
     async def _resolve(self, operator: Operator) -> Counter[str]:
         """Let staff say of each unclear attempt what the supplier's own book has."""
@@ -200,27 +165,4 @@ class Campaign:
         return done
 
     async def _read(self) -> Books:
-        told = (await self._door.get("/sold")).raise_for_status().json()
-        ours = await asyncio.to_thread(books.read, self._world.database_url)
-        sold = [Sold(**row) for row in told["sold"]]
-        return Books(self._resellers, ours, sold, told["bought_twice"], self._world.kills)
-
-    async def _misshown(self, found: Books) -> list[str]:
-        wrong = []
-        for reseller in self._resellers:
-            shown, known = await reseller.balance(), found.ours.balances[reseller.customer.id]
-            if shown != format_amount(known):
-                wrong.append(f"customer {reseller.customer.id} is shown {shown} and has {known} micro-units")
-        return wrong
-
-    def _audit(self) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "app", "audit"],
-            cwd=ROOT, env={**os.environ, **self._world.environment}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        return [] if done.returncode == 0 else [done.stdout + done.stderr]
-
-
-def new_seed() -> int:
-    """A seed for who gives none."""
-    return random.SystemRandom().randrange(10**6)
+        return await read_books(self._world, self._door, self._resellers)

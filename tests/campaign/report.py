@@ -27,15 +27,14 @@ class Result:
     resolved: Counter[str]
     broken: dict[str, list[str]] = field(default_factory=dict)
 
-    @property
-    def good(self) -> bool:
-        """Whether nothing broke."""
-        return not any(self.broken.values())
-
 
 def table(result: Result) -> str:
-    """Return the result as a table, which is also one in Markdown."""
-    rows = list(_rows(result))
+    """Return the result as a table."""
+    return counts(list(_rows(result)))
+
+
+def counts(rows: Sequence[tuple[str, int]]) -> str:
+    """Return names and counts as a table, which is also one in Markdown."""
     width = max(len(name) for name, _ in rows)
     lines = [f"| {'what':{width}} | {'how many':>9} |", f"| {'-' * width} | {'-' * 8}: |"]
     return "\n".join([*lines, *(f"| {name:{width}} | {count:>9,} |" for name, count in rows)])

@@ -83,16 +83,26 @@ class Seen:
 class Reseller:
     """One client with one key."""
 
-    def __init__(self, url: str, customer: Customer, service_ids: Mapping[str, int], seed: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        customer: Customer,
+        service_ids: Mapping[str, int],
+        seed: str,
+        *,
+        offers: Sequence[Offer] = OFFERS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self.customer = customer
         self.wishes: list[Wish] = []
         self.seen: dict[int, Seen] = {}
         self.complaints: list[str] = []
         """What no client should ever be told."""
         self._services = service_ids
+        self._offers = offers
         self._chance = random.Random(seed)
         self._endpoint = f"{url}/api/index.php"
-        self._client = httpx2.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False)
+        self._client = httpx2.AsyncClient(timeout=patience, trust_env=False)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -156,7 +166,7 @@ class Reseller:
         return list(itertools.islice(waiting, self._chance.choice((1, limit))))
 
     def _wish(self) -> Wish:
-        offer = self._chance.choice(OFFERS)
+        offer = self._chance.choice(self._offers)
         wish = Wish(self.customer.id, offer, offer.key(next(NUMBERS)), self._chance.randint(*offer.quantities))
         self.wishes.append(wish)
         return wish
@@ -166,10 +176,7 @@ class Reseller:
         parameters = self._xml(wish) if self._chance.random() < 0.5 else _base64(self._row(wish))
 
         async def once() -> bool:
-            answer = await self._try("placeimeiorder", parameters, [wish])
-            if answer is None:
-                return False
-            return _take(wish, answer)
+            return await self._place_once(wish, parameters)
 
         # Without a device nothing tells an order sent again from a second one.
         if wish.offer.by_email:
@@ -178,6 +185,10 @@ class Reseller:
             await asyncio.gather(self._insist(once), self._insist(once))
         else:
             await self._insist(once)
+
+    async def _place_once(self, wish: Wish, parameters: str) -> bool:
+        answer = await self._try("placeimeiorder", parameters, [wish])
+        return answer is not None and _take(wish, answer)
 
     async def _order_many(self) -> None:
         wishes = [self._wish() for _ in range(self._chance.randint(2, 20))]
@@ -210,28 +221,28 @@ class Reseller:
     async def _try(self, action: str, parameters: str, wishes: Sequence[Wish]) -> Answer | None:
         """Send an order; None, written down, if nobody can tell what became of it or it never left."""
         try:
-            response = await self._client.post(self._endpoint, data=self._form(action, parameters))
-            response.raise_for_status()
-            answer: Answer = response.json()
+            return await self._post(action, parameters)
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             told = Told.NOT_SENT
         except (httpx2.HTTPError, ValueError):
             told = Told.LOST
-        else:
-            return answer
         for wish in wishes:
             wish.told.append(told)
         return None
 
     async def _send(self, action: str, parameters: str) -> Answer | None:
         try:
-            response = await self._client.post(self._endpoint, data=self._form(action, parameters))
-            response.raise_for_status()
-            answer: Answer = response.json()
+            answer = await self._post(action, parameters)
         except (httpx2.HTTPError, ValueError):
             return None
         # A passing fault of ours is answered so, except to a question after orders.
         return None if "ERROR" in answer and "maintenance" in answer["ERROR"][0]["MESSAGE"] else answer
+
+    async def _post(self, action: str, parameters: str) -> Answer:
+        response = await self._client.post(self._endpoint, data=self._form(action, parameters))
+        response.raise_for_status()
+        answer: Answer = response.json()
+        return answer
 
     def _form(self, action: str, parameters: str) -> dict[str, str]:
         customer = self.customer
@@ -247,14 +258,17 @@ class Reseller:
 
     def _inputs(self, wish: Wish) -> Iterator[tuple[str, str]]:
         yield "ID", str(self._services[wish.offer.name])
-        fields = dict(wish.offer.fields)
         if wish.offer.by_email:
             yield "QNT", str(wish.quantity)
-            fields |= {"Email": wish.key, "Region": "Europe"}
         else:
             yield "IMEI", wish.key
-        if fields:
+        if fields := fields_of(wish):
             yield "CUSTOMFIELD", _base64(fields)
+
+
+def fields_of(wish: Wish) -> dict[str, str]:
+    """Return the further inputs of an order."""
+    return {**wish.offer.fields, **({"Email": wish.key, "Region": "Europe"} if wish.offer.by_email else {})}
 
 
 def _take(wish: Wish, answer: Answer) -> bool:

@@ -31,6 +31,7 @@ class Offer:
     by_email: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)
     quantities: tuple[int, int] = (1, 1)
+    confirm_seconds: int = 0
 
     def key(self, number: int) -> str:
         """The n-th device or address."""
@@ -94,7 +95,7 @@ class Operator:
             await asyncio.sleep(0.5)
         raise RuntimeError(f"{method} {path}: no answer after {TRIES} tries")
 
-    async def open_shop(self, suppliers: Mapping[str, Mapping[str, Any]]) -> None:
+    async def open_shop(self, suppliers: Mapping[str, Mapping[str, Any]], offers: Sequence[Offer] = OFFERS) -> None:
         """Add the suppliers as their process describes them, read their lists, and map every offer."""
         await self.call("PUT", "rates/IDR", {"rate": "0.0000615"})
         remote: dict[str, list[Any]] = {}
@@ -104,7 +105,7 @@ class Operator:
             self.supplier_ids[name] = added["id"]
             await self.call("POST", f"suppliers/{added['id']}/sync")
             remote[name] = (await self.call("GET", f"suppliers/{added['id']}/services"))["items"]
-        for offer in OFFERS:
+        for offer in offers:
             targets = [_pick(remote[name], remote_id, offer) for name, remote_id in offer.routes]
             body = {
                 "name": offer.name,
@@ -112,6 +113,7 @@ class Operator:
                 "type": targets[0]["type"],
                 "price": format_amount(offer.price),
                 "fields": targets[0]["fields"],
+                "rules": {"confirm_seconds": offer.confirm_seconds},
             }
             if offer.by_email:
                 body |= {"min_quantity": offer.quantities[0], "max_quantity": offer.quantities[1]}

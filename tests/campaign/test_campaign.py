@@ -1,8 +1,6 @@
 """A short campaign, and the proof that its proof can fail: each promise is broken once."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,18 +22,9 @@ SHORT = Plan(rounds=4, seed=8, resellers=4, load=(0.3, 0.8), lease=5)
 """Its seed kills each sort of victim."""
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that the database's user can pass through; pytest's own are closed to others."""
-    made = Path(tempfile.mkdtemp(prefix="trunkline-campaign-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
 async def test_a_short_campaign_breaks_no_promise(folder: Path) -> None:
     result = await run(SHORT, folder, print)
-    assert result.good, breaks(result.broken)
+    assert not any(result.broken.values()), breaks(result.broken)
     assert result.rounds.total() == SHORT.rounds
     assert len(result.at_end.ours.orders) > 20, "there was hardly any load"
     assert len(result.at_end.sold) > 20

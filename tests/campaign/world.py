@@ -21,9 +21,11 @@ from pathlib import Path
 import httpx2
 
 from app import embedded
+from app.db import Database
 from app.embedded import EmbeddedPostgres
 from app.migrate import migrate
 from app.sealing import Sealer
+from app.staff.service import create_staff, create_token
 from tests.campaign.plan import Victim
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +103,7 @@ class Kill:
 class World:
     """A Trunkline that can be killed in parts and raised up again."""
 
-    def __init__(self, folder: Path, *, lease_seconds: int) -> None:
+    def __init__(self, folder: Path, *, lease_seconds: int, server_processes: int = 1) -> None:
         self.folder = folder
         self.kills: list[Kill] = []
         self.deaths: list[str] = []
@@ -119,6 +121,7 @@ class World:
             "SECRET_KEY": self.secret_key,
             "VAR_DIR": str(folder),
             "PORT": str(api_port),
+            "WORKERS": str(server_processes),
             "LEASE_SECONDS": str(lease_seconds),
             "LOG_LEVEL": "info",
             "LOG_FORMAT": "json",
@@ -133,6 +136,17 @@ class World:
     def sealer(self) -> Sealer:
         """What seals with this world's key."""
         return Sealer([self.secret_key])
+
+    async def staff_token(self) -> str:
+        """Make an owner and return a token for the staff API."""
+        db = Database(self.database_url, pool_size=2)
+        await db.open()
+        try:
+            async with db.transaction() as conn:
+                staff_id = await create_staff(conn, email="o@example.com", name="Operator", role="owner")
+                return (await create_token(conn, self.sealer(), staff_id)).token
+        finally:
+            await db.close()
 
     async def start(self) -> None:
         """Migrate, start every process and wait until they answer."""

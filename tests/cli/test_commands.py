@@ -13,8 +13,10 @@ from starlette.types import ASGIApp
 from typer.testing import CliRunner
 
 from app.cli import cli
+from app.cli.serving import children_of
 from app.db import Database
 from app.sealing import Sealer
+from app.settings import load_settings
 from app.simulator import build_simulator
 from app.staff.service import authenticate
 from tests.cli.conftest import SECRET_KEY, Run
@@ -232,6 +234,26 @@ def test_a_command_gives_no_more_credit_than_one_person_may(run: Run, monkeypatc
     assert "The balance is 100.00 USD." in run("customer", "topup", "fix-it", "100", "bank 1").stdout
 
 
+def test_a_simulator_takes_the_key_that_newcomers_are_offered(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "SIMULATOR_API_KEY=from-the-file\nDATABASE_URL=postgresql://x/y\nSECRET_KEY=" + "k" * 32
+    )
+    settings = load_settings(tmp_path / ".env", var_dir=tmp_path)
+    children, environment = children_of(settings, simulator=True)
+    assert [words[0] for words in children] == ["serve", "worker", "simulator"]
+    assert environment["SIMULATOR_API_KEY"] == "from-the-file"
+    assert len(children_of(settings, simulator=False)[0]) == 2
+
+
+def test_four_eyes_that_an_owner_set_in_the_admin_count_in_a_shell_too(run: Run, conninfo: str) -> None:
+    assert run("customer", "create", "Fix It", "a@fix.example").exit_code == 0
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("INSERT INTO house_settings (name, value) VALUES ('four_eyes_above', '100')")
+    assert run("customer", "topup", "fix-it", "100.01", "bank 1").exit_code == 1
+    assert run("customer", "create", "Other", "b@fix.example", "--credit-limit", "100.01").exit_code == 1
+    assert run("customer", "topup", "fix-it", "100", "bank 1").exit_code == 0
+
+
 def test_staff_get_a_password_an_invitation_and_out_of_a_lost_second_factor(run: Run, conninfo: str) -> None:
     assert run("staff", "create", "ann@example.com").exit_code == 0
     words = "several words are good"
@@ -244,8 +266,19 @@ def test_staff_get_a_password_an_invitation_and_out_of_a_lost_second_factor(run:
     invited = run("staff", "invite", "ann@example.com")
     assert "/admin/welcome#iv_" in invited.stdout
     with psycopg.connect(conninfo) as conn:
-        conn.execute("UPDATE staff SET totp_sealed = 'x'")
+        conn.execute("UPDATE logins SET totp_sealed = 'x'")
     assert run("staff", "no-second-factor", "ann@example.com").exit_code == 0
     with psycopg.connect(conninfo) as conn:
-        assert conn.execute("SELECT totp_sealed FROM staff").fetchone() == (None,)
+        assert conn.execute("SELECT totp_sealed FROM logins").fetchone() == (None,)
     assert run("staff", "invite", "nobody@example.com").exit_code == 1
+
+
+def test_a_customer_gets_out_of_a_lost_second_factor(run: Run, conninfo: str) -> None:
+    assert run("customer", "create", "Fix It", "a@fix.example").exit_code == 0
+    assert run("customer", "invite", "fix-it").exit_code == 0
+    assert run("customer", "no-second-factor", "fix-it").exit_code == 1  # there is none
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("UPDATE logins SET totp_sealed = 'x'")
+    assert run("customer", "no-second-factor", "fix-it").exit_code == 0
+    with psycopg.connect(conninfo) as conn:
+        assert conn.execute("SELECT totp_sealed FROM logins").fetchone() == (None,)

@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Callable
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qs, quote, quote_plus
 
 import httpx2
 import pytest
@@ -173,3 +173,16 @@ def test_without_secrets_nothing_changes() -> None:
 
 def test_a_nul_is_replaced_because_no_database_takes_it() -> None:
     assert Redactor([])("a\0b") == "a\ufffdb"
+
+
+async def test_a_supplier_that_quotes_our_key_is_read_without_it_but_a_short_secret_stays_in_results() -> None:
+    key, pin = "A-KEY-OF-OURS-0001", "35655"
+
+    def quoting(request: httpx2.Request) -> httpx2.Response:
+        sent = parse_qs(request.content.decode())["key"][0]
+        return httpx2.Response(200, json={"ERROR": [{"MESSAGE": f"{sent} may not buy 356557847079356"}]})
+
+    http = SupplierHttp(secrets=[key, pin], transport=httpx2.MockTransport(quoting))
+    reply = await http.send("POST", "http://supplier.test/", buys=True, form={"key": key})
+    assert reply.json() == {"ERROR": [{"MESSAGE": "*** may not buy 356557847079356"}]}
+    assert key.encode() not in reply.content

@@ -11,7 +11,9 @@ from starlette.applications import Starlette
 
 from app.api.dhru import Door, dhru_routes
 from app.api.files import FileLinks
+from app.api.lookups import LookUps
 from app.catalog.snapshot import CatalogCache
+from app.customers.use import KeyUses
 from app.db import Database
 from app.redis import Limiter
 from app.sealing import Sealer
@@ -87,7 +89,9 @@ def door(db: Database, sealer: Sealer) -> Door:
         db=db,
         sealer=sealer,
         catalog=CatalogCache(db),
+        lookups=LookUps(db),
         limit=Limiter().hit,
+        used=KeyUses(db).note,
         placed=lambda: None,
         requests_per_minute=0,
         duplicate_window_seconds=30,

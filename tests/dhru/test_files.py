@@ -238,6 +238,8 @@ async def test_a_result_that_is_a_file_is_a_link(panel: Panel, db: Database, sea
             path.replace(signature, "%C3%A4"),
             path.replace(f"/{order_id}/", f"/{order_id + 1}/"),
             path.replace(f"/{order_id}/", f"/{10**30}/"),
+            path.replace(f"/{order_id}/", f"/{'9' * 5000}/"),
+            path.replace(f"/{order_id}/", "/x/"),
         ):
             assert (await http.get(wrong)).status_code == 404, wrong
 

@@ -12,7 +12,8 @@ from app.api.dhru import dhru_routes
 from app.api.dhru.callers import MAX_REMEMBERED, Callers
 from app.api.dhru.door import Door
 from app.api.dhru.envelope import Envelope, read_envelope
-from app.customers.service import create_key, revoke_key, set_state
+from app.customers.keys import create_key, revoke_key
+from app.customers.service import set_state
 from app.db import Database
 from app.money import MICRO
 from app.sealing import Sealer
@@ -168,18 +169,18 @@ async def test_what_is_remembered_is_bounded_and_ages(door: Door, shop: Shop, mo
     clock = [1000.0]
     monkeypatch.setattr("app.api.dhru.callers.time.monotonic", lambda: clock[0])
     callers = Callers(door)
-    first = await callers.admit(envelope(shop), "127.0.0.1")
-    assert await callers.admit(envelope(shop, "reseller"), "127.0.0.1") is first
+    first = await callers.admit(envelope(shop), "127.0.0.1", None)
+    assert await callers.admit(envelope(shop, "reseller"), "127.0.0.1", None) is first
     clock[0] += 31
-    renewed = await callers.admit(envelope(shop), "127.0.0.1")
+    renewed = await callers.admit(envelope(shop), "127.0.0.1", None)
     assert renewed is not first
     async with door.db.transaction() as conn:
         keys = [await create_key(conn, door.sealer, shop.customer_id) for _ in range(3)]
     monkeypatch.setattr("app.api.dhru.callers.MAX_REMEMBERED", 2)
     assert MAX_REMEMBERED > 2
     for key in keys:
-        await callers.admit(read_envelope([("key", key.key)]), None)
-    assert await callers.admit(envelope(shop), "127.0.0.1") is not renewed
+        await callers.admit(read_envelope([("key", key.key)]), None, None)
+    assert await callers.admit(envelope(shop), "127.0.0.1", None) is not renewed
 
 
 async def test_an_address_is_checked_in_parallel_too(panel: Panel, db: Database) -> None:

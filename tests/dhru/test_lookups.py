@@ -5,8 +5,9 @@ import asyncio
 import psycopg
 import pytest
 
-from app.api.dhru.lookups import LookUps
-from app.customers.service import AddressRefused, Asker, create_key, revoke_key
+from app.api.lookups import LookUps
+from app.customers.keys import create_key, revoke_key
+from app.customers.service import AddressRefused, Asker
 from app.db import Database
 from app.errors import Unauthenticated
 from app.sealing import Sealer

@@ -90,7 +90,7 @@ async def test_the_list_survives_xml(panel: Panel, db: Database) -> None:
 @pytest.fixture
 async def identity(door: Door, shop: Shop) -> Identity:
     """Who the shop's reseller is."""
-    return await Callers(door).confirm(read_envelope([("key", shop.key)]), None)
+    return await Callers(door).confirm(read_envelope([("key", shop.key)]), None, None)
 
 
 @pytest.fixture

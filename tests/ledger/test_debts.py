@@ -15,6 +15,7 @@ from app.ledger.service import account_of, adjust, set_credit_limit, topup
 from app.money import MICRO
 from app.orders.resolution import reverse_order
 from app.sealing import Sealer
+from app.staff.service import create_staff
 from tests.factories import Shop, imei, make_shop
 from tests.orders.test_place import buy, wish
 
@@ -97,10 +98,7 @@ async def test_any_history_has_the_ages_of_a_plain_reckoning(db: Database, seale
     orders: list[int] = []
     done: list[int] = []
     async with db.transaction() as conn:
-        staff = await (
-            await conn.execute("INSERT INTO staff (email, name, role) VALUES ('a@b.c', 'A', 'owner') RETURNING id")
-        ).fetchone()
-    assert staff is not None
+        staff_id = await create_staff(conn, email="a@b.c", name="A", role="owner")
     for number in range(ACTS):
         act = chance.choice(("topup", "adjust", "order", "order", "order", "complete", "reject", "reverse"))
         amount = chance.randrange(1, 4 * MICRO)
@@ -119,7 +117,7 @@ async def test_any_history_has_the_ages_of_a_plain_reckoning(db: Database, seale
                 )
                 done += [order] if act == "complete" else []
             elif act == "reverse" and done:
-                await reverse_order(conn, done.pop(chance.randrange(len(done))), reason="wrong", staff_id=staff["id"])
+                await reverse_order(conn, done.pop(chance.randrange(len(done))), reason="wrong", staff_id=staff_id)
         if act == "order":
             [outcome] = await buy(db, shop, await wish(db, shop.imei_service, imei(number)))
             assert outcome.order_id is not None
@@ -174,10 +172,7 @@ async def test_each_age_has_its_part(db: Database, sealer: Sealer, days: float, 
 async def test_every_way_of_paying_ends_what_is_overdue_at_once(db: Database, sealer: Sealer) -> None:
     shop = await owing(db, sealer)
     async with db.transaction() as conn:
-        staff = await (
-            await conn.execute("INSERT INTO staff (email, name, role) VALUES ('a@b.c', 'A', 'owner') RETURNING id")
-        ).fetchone()
-    assert staff is not None
+        staff_id = await create_staff(conn, email="a@b.c", name="A", role="owner")
     reject = (
         "SELECT move_orders(json_build_array(json_build_object('order', %s::bigint, 'to', %s::text, 'reason', 'no',"
         " 'result', 'Code')), ARRAY['accepted'], 'test')"
@@ -202,7 +197,7 @@ async def test_every_way_of_paying_ends_what_is_overdue_at_once(db: Database, se
                 case "reject":
                     await conn.execute(reject, (order, "rejected"))
                 case "reverse":
-                    await reverse_order(conn, order, reason="wrong", staff_id=staff["id"])
+                    await reverse_order(conn, order, reason="wrong", staff_id=staff_id)
                 case "terms":
                     await set_credit_days(conn, shop.customer_id, 60)
         assert not await is_overdue(db, shop), way

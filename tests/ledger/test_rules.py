@@ -13,6 +13,7 @@ from app.ledger.statement import Filter, page, span_of
 from app.money import MICRO
 from app.orders.resolution import reverse_order
 from app.sealing import Sealer
+from app.staff.service import create_staff
 from tests.audit.lives import send
 from tests.factories import Shop, imei, make_shop
 from tests.orders.test_place import buy, wish
@@ -88,14 +89,11 @@ async def test_a_topup_is_credited_once_per_reference(db: Database, sealer: Seal
 async def test_a_completed_order_is_reversed_once(db: Database, sealer: Sealer) -> None:
     shop = await shop_with_orders(db, sealer)
     async with db.transaction() as conn:
-        staff = await (
-            await conn.execute("INSERT INTO staff (email, name, role) VALUES ('a@b.c', 'A', 'owner') RETURNING id")
-        ).fetchone()
-        assert staff is not None
-        await reverse_order(conn, 2, reason="wrong code", staff_id=staff["id"])
+        staff_id = await create_staff(conn, email="a@b.c", name="A", role="owner")
+        await reverse_order(conn, 2, reason="wrong code", staff_id=staff_id)
         for order in (1, 2, 3):
             with pytest.raises(Conflict):
-                await reverse_order(conn, order, reason="again", staff_id=staff["id"])
+                await reverse_order(conn, order, reason="again", staff_id=staff_id)
         assert (await account_of(conn, shop.customer_id)).balance == 998 * MICRO  # the open order's price is away
         lines = await page(conn, await span_of(conn, shop.customer_id), Filter(), limit=50)
     assert [(line.kind, line.change) for line in lines[:2]] == [("reverse", 2 * MICRO), ("refund", 2 * MICRO)]

@@ -6,7 +6,8 @@ import pytest
 
 from app.audit.service import audit
 from app.catalog.snapshot import load_catalog
-from app.customers.service import revoke_key, set_state
+from app.customers.keys import revoke_key
+from app.customers.service import set_state
 from app.db import Database
 from app.errors import Unauthenticated
 from app.ledger.service import account_of
@@ -255,7 +256,8 @@ async def test_status_shows_the_callers_own_orders_only(db: Database, sealer: Se
         assert customer is not None
         key = await (
             await conn.execute(
-                "INSERT INTO api_keys (customer_id, key_hash, hint) VALUES (%s, 'x', '') RETURNING id",
+                "INSERT INTO api_keys (customer_id, key_hash, hint, scopes) VALUES (%s, 'x', '', '{orders.read}')"
+                " RETURNING id",
                 (customer["id"],),
             )
         ).fetchone()

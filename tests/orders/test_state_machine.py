@@ -50,6 +50,7 @@ from app.orders.resolution import reject_order, resolve_attempt, reverse_order
 from app.orders.service import place
 from app.orders.wishes import make_wish
 from app.sealing import Sealer
+from app.staff.service import create_staff
 from app.suppliers.circuits import answered, doubt, open_remote_service, open_supplier
 from app.suppliers.service import route_facts
 from tests.factories import Shop, imei, make_remote_service, make_route, make_shop, make_supplier
@@ -130,9 +131,7 @@ class Life(RuleBasedStateMachine):
                 (next_after_rejection, duplicates, shop.imei_service),
             )
             await conn.execute("UPDATE routes SET next_after_unclear_hours = 6")
-            await conn.execute(
-                "INSERT INTO staff (email, name, role) VALUES ('s@x.y', 'S', 'owner') ON CONFLICT DO NOTHING"
-            )
+            await create_staff(conn, email="s@x.y", name="S", role="owner", if_missing=True)
         self.suppliers = (shop.supplier_id, other)
         return shop
 

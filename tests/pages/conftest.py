@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
+from app.access.passwords import hash_password, set_password
 from app.db import Database
 from app.main import build_app
 from app.sealing import Sealer
 from app.settings import Settings
-from app.staff.passwords import hash_password, set_password
+from app.staff.members import get_member
 from app.staff.service import create_staff
 from tests.serving import serving
 
@@ -42,10 +43,14 @@ class Surfer:
         return await self.http.get(path)
 
     async def send(self, page: str, action: str | None = None, **fields: str) -> httpx2.Response:
-        """Load ``page``, and send a form to ``action`` with the token that the page holds."""
-        found = re.search(r'name="csrf" value="([^"]+)"', (await self.get(page)).text)
-        assert found, page
-        return await self.http.post(action or page, data={"csrf": found[1], **fields})
+        """Load ``page``, and send a form to ``action`` with the hidden fields that the page holds."""
+        return await self.http.post(action or page, data={**await self.hidden(page), **fields})
+
+    async def hidden(self, page: str) -> dict[str, str]:
+        """Load ``page``, and return what it holds against forgery, and for a form that counts once."""
+        found = dict(re.findall(r'type="hidden" name="(csrf|once)" value="([^"]+)"', (await self.get(page)).text))
+        assert "csrf" in found, page
+        return found
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> httpx2.Response:
         """Give the password."""
@@ -60,7 +65,7 @@ async def member(db: Database, role: str = "owner", email: str | None = None) ->
     hashed = await hash_password(PASSWORD)
     async with db.transaction() as conn:
         staff_id = await create_staff(conn, email=email or f"{role}@example.com", name=f"The {role}", role=role)
-        await set_password(conn, staff_id, hashed)
+        await set_password(conn, (await get_member(conn, staff_id)).login_id, hashed)
     return staff_id
 
 

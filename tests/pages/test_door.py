@@ -6,12 +6,12 @@ import httpx2
 import pyotp
 import pytest
 
+from app.access.guesses import ACCOUNT_TRIES
 from app.admin.pages import NOUNS
-from app.admin.pages.forms import safe_next
 from app.clock import now
 from app.db import Database
 from app.main import build_app
-from app.staff.guesses import ACCOUNT_TRIES
+from app.pages.forms import safe_next
 from tests.pages.conftest import PASSWORD, SurferOf, member, settings_for
 from tests.serving import serving
 
@@ -164,7 +164,7 @@ async def test_sensitive_acts_ask_again_after_ten_minutes(surfer: SurferOf, db: 
     for path in sensitive:
         assert (await owner.get(path)).status_code == 200, path
     async with db.pool.connection() as conn:
-        await conn.execute("UPDATE staff_sessions SET proved_at = now() - interval '11 minutes'")
+        await conn.execute("UPDATE login_sessions SET proved_at = now() - interval '11 minutes'")
     for path in sensitive:
         for response in (await owner.get(path), await owner.send("/admin/account", path, label="x")):
             assert response.headers["location"].startswith("/admin/prove?next="), path
@@ -185,15 +185,16 @@ async def test_sensitive_acts_ask_again_after_ten_minutes(surfer: SurferOf, db: 
     [
         "https://evil.example/", "//evil.example", "/\\evil.example", "/admin/../../x", "/admin//evil.example",
         "/adminevil", "javascript:alert(1)", "/admin/\r\nSet-Cookie: a=b", "/admin/\\\\evil", "", "/api/admin/orders",
+        "/admin/%2E./x",
     ],
 )  # fmt: skip
 def test_nobody_is_led_elsewhere(address: str) -> None:
-    assert safe_next(address) == "/admin/"
+    assert safe_next(address, "/admin") == "/admin/"
 
 
 @pytest.mark.parametrize("address", ["/admin/", "/admin/alarms?state=open&after=5", "/admin/account/tokens/new"])
 def test_pages_of_ours_are_led_back_to(address: str) -> None:
-    assert safe_next(address) == address
+    assert safe_next(address, "/admin") == address
 
 
 async def test_signed_out_the_cookie_opens_nothing(surfer: SurferOf) -> None:
@@ -217,6 +218,14 @@ async def test_a_role_that_needs_a_second_factor_enrols_first(surfer: SurferOf, 
     assert (await owner.get("/admin/alarms")).status_code == 200
     kept = await owner.send("/admin/account", "/admin/account/second-factor/remove")
     assert kept.status_code == 409
+
+
+async def test_a_number_of_any_length_in_a_path_is_a_page_that_is_not_there(surfer: SurferOf) -> None:
+    for root, one in (("/admin", await surfer("owner")), ("/portal", await surfer(None))):
+        answer = await one.get(f"{root}/orders/{'9' * 5000}")
+        assert answer.status_code == 404
+        assert "There is no such page" in answer.text
+        assert "default-src" in answer.headers["content-security-policy"]
 
 
 async def test_what_is_not_a_form_is_refused(surfer: SurferOf) -> None:

@@ -3,6 +3,7 @@
 import html
 import re
 
+from app.admin.pages import NOUNS
 from app.alarms.kinds import AlarmKind
 from app.alarms.service import raise_alarm
 from app.db import Database
@@ -22,10 +23,22 @@ async def test_the_menu_shows_what_the_role_may(surfer: SurferOf) -> None:
 
 async def test_every_link_of_every_page_leads_somewhere(surfer: SurferOf) -> None:
     owner = await surfer("owner")
+    links: dict[str, str] = {}
     for path in pages("GET"):
         page = await owner.get(path)
-        for link in set(re.findall(r'(?:href|src)="(/admin[^"#]*)"', page.text)):
-            assert (await owner.get(html.unescape(link))).status_code in {200, 303}, (path, link)
+        links |= dict.fromkeys(re.findall(r'(?:href|src)="(/[^"#]*)"', page.text), path)
+    assert len(links) > 50
+    for link, path in links.items():
+        assert (await owner.get(html.unescape(link))).status_code in {200, 303}, (path, link)
+
+
+async def test_a_number_that_no_row_can_have_is_an_address_that_does_not_exist(surfer: SurferOf) -> None:
+    owner = await surfer("owner")
+    for digits in (18, 19, 30, 5000):
+        for path in ("/admin/customers/", "/portal/orders/", "/api/webhooks/", "/files/"):
+            number = f"{path}{'9' * digits}" + ("/x/y" if path == "/files/" else "")
+            asked = owner.http.post(number) if path == "/api/webhooks/" else owner.get(number)
+            assert (await asked).status_code in ({404} if path != "/portal/orders/" else {303, 404}), (path, digits)
 
 
 async def test_somebody_new_is_added_invited_and_comes_in(surfer: SurferOf) -> None:
@@ -104,6 +117,19 @@ async def test_what_is_not_there_is_a_page(surfer: SurferOf) -> None:
         assert "Sign out" in response.text
 
 
+async def test_a_number_that_no_row_can_have_is_not_found(surfer: SurferOf) -> None:
+    owner = await surfer("owner")
+    paths = {route.path for noun in NOUNS for route in noun.pages.routes if ":int}" in route.path}
+    assert len(paths) > 50
+    found = re.search(r'name="csrf" value="([^"]+)"', (await owner.get("/admin/account")).text)
+    assert found
+    for path in sorted(paths):
+        for number in ("9" * 19, "9" * 5000):  # beyond bigint, and beyond what Python reads
+            address = "/admin" + re.sub(r"{[^}]+}", number, path)
+            for response in (await owner.get(address), await owner.http.post(address, data={"csrf": found[1]})):
+                assert response.status_code == 404, (path, len(number), response.status_code)
+
+
 async def test_the_start_says_what_comes_next(surfer: SurferOf) -> None:
     owner = await surfer("owner")
     start = (await owner.get("/admin/")).text
@@ -118,3 +144,19 @@ async def test_a_page_that_fails_is_a_page_and_says_nothing_of_why(surfer: Surfe
     assert response.status_code == 500
     assert "it was logged" in response.text
     assert "elsewhere" not in response.text
+
+
+async def test_a_form_with_files_needs_the_token_too_and_has_its_bounds(surfer: SurferOf) -> None:
+    owner = await surfer("owner")
+    found = re.search(r'name="csrf" value="([^"]+)"', (await owner.get("/admin/staff/new")).text)
+    assert found
+    new = {"name": "Bob", "email": "bob@example.com", "role": "operator"}
+    files = {"prices": ("prices.csv", b"a;b", "text/csv")}
+    assert (await owner.http.post("/admin/staff/new", data=new, files=files)).status_code == 403
+    taken = await owner.http.post("/admin/staff/new", data={**new, "csrf": found[1]}, files=files)
+    assert "bob@example.com" in taken.text
+    assert taken.status_code == 200
+    large = {"prices": ("prices.csv", bytes(9 * 1024 * 1024), "text/csv")}
+    assert (await owner.http.post("/admin/staff/new", data=new, files=large)).status_code == 413
+    broken = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await owner.http.post("/admin/staff/new", content=b"--y", headers=broken)).status_code in {400, 403}

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from app.admin.pages import static
+from app.pages import static
 from tests.serving import serving
 
 
@@ -15,7 +15,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
-    app = Starlette(routes=[Mount("/admin/static", static.static_files())])
+    app = Starlette(routes=[Mount("/static", static.static_files())])
     async with serving(app) as url, httpx2.AsyncClient(base_url=url) as client:
         yield client
 
@@ -24,8 +24,8 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     ("name", "kind"),
     [
         ("htmx", "text/javascript"), ("tabler.css", "text/css"), ("tabler.js", "text/javascript"),
-        ("icons.css", "text/css"), ("chart", "text/javascript"), ("admin.js", "text/javascript"),
-        ("admin.css", "text/css"),
+        ("icons.css", "text/css"), ("chart", "text/javascript"), ("pages.js", "text/javascript"),
+        ("pages.css", "text/css"),
     ],
 )  # fmt: skip
 async def test_an_asset_is_kept_compressed_and_of_its_kind(client: httpx2.AsyncClient, name: str, kind: str) -> None:
@@ -48,7 +48,7 @@ async def test_the_icons_find_their_font(client: httpx2.AsyncClient) -> None:
 
 async def test_nothing_outside_the_folder_is_served(client: httpx2.AsyncClient) -> None:
     for path in ("../templates/base.html", "v-x/../../pages/static.py", "%2e%2e/problems.py", "vendor/", "v-x/"):
-        assert (await client.get(f"/admin/static/{path}")).status_code == 404, path
+        assert (await client.get(f"/static/{path}")).status_code == 404, path
 
 
 def test_nothing_shipped_is_there_twice_or_loads_from_elsewhere() -> None:

@@ -83,6 +83,10 @@ def test_without_a_database_there_is_no_address_until_one_is_given(load: Load) -
         ("CURRENCY", "dollars", "currency"),
         ("ENVIRONMENT", "staging", "production"),
         ("WORKERS", "0", "1"),
+        ("SMTP_URL", "http://me:hush@mail.example", "smtp://"),
+        ("SMTP_URL", "smtp://me:hush/2@mail.example", "%2F"),
+        ("SMTP_URL", "smtp://me:hush#2@mail.example", "%23"),
+        ("SMTP_URL", "smtp://me:hush\u2100@mail.example", "percent"),
     ],
 )
 def test_a_wrong_value_is_named_and_not_shown(load: Load, name: str, value: str, words: str) -> None:
@@ -111,6 +115,13 @@ def test_words_are_taken_in_any_case(load: Load) -> None:
     assert settings.log_format is LogFormat.JSON
     assert settings.environment is Environment.PRODUCTION
     assert settings.currency == "EUR"
+
+
+def test_mail_comes_from_somewhere(load: Load) -> None:
+    assert load(SMTP_URL="smtp://mail.example", MAIL_FROM="The House <a@b.example>").mail_from
+    for nowhere in ("", "The House"):
+        with pytest.raises(SettingsError, match="MAIL_FROM"):
+            load(SMTP_URL="smtp://mail.example", MAIL_FROM=nowhere)
 
 
 def test_base_url(load: Load) -> None:

@@ -1,27 +1,35 @@
-"""The pages name tests as their proof; those tests exist, and no pain that the pages promise to answer is left out."""
+"""The pages name tests as their proof; those tests exist, and no pain that the pages promise to answer is left out.
+
+The pictures that they show are those that the newcomer's walk takes.
+"""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.browser import screenshots
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 NAMED = re.compile(r"`(test_[a-z0-9_]+)`")
 FILES = re.compile(r"`(tests/[\w/]*test_\w+\.py)`")
+SHOWN = re.compile(r"!\[[^\]]+\]\(([^)]+)\)")
 PAIN = re.compile(r"^\| (\d+) \|.*\| ([^|]+) \|$", re.MULTILINE)
 PAINS = range(1, 24)
 """Those that lose money, and those that lose orders."""
 
 
+@functools.cache
 def existing_tests() -> set[str]:
-    """The name of every test function."""
+    """The name of every test function, which is one of a module."""
     return {
         node.name
         for file in (ROOT / "tests").glob("**/test_*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.parse(file.read_text()).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     }
 
@@ -51,3 +59,10 @@ def test_every_pain_has_a_test_of_its_name(number: int) -> None:
     own = [name for name in named if re.match(rf"test_pain_(\d+_and_)?{number}_", name)]
     assert own, named
     assert set(own) <= existing_tests()
+
+
+def test_the_pictures_shown_are_those_of_the_walk() -> None:
+    taken = [file for name in screenshots.NAMES for file in screenshots.files(name)]
+    shown = [picture for page in PAGES for picture in SHOWN.findall(page.read_text()) if picture.endswith(".png")]
+    assert sorted(shown) == sorted(f"screenshots/{file}" for file in taken)
+    assert sorted(path.name for path in screenshots.FOLDER.iterdir()) == sorted(taken)

@@ -14,6 +14,8 @@ def shown(default: Any) -> str:
         return ""
     if isinstance(default, Path):
         return f"./{default}"
+    if isinstance(default, tuple):
+        return ",".join(str(part) for part in default)
     return str(default.value if isinstance(default, Enum) else default)
 
 

@@ -1,6 +1,7 @@
 """Imports point down, and settings travel as arguments."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def mentions(name: str) -> set[str]:
-    """The modules of the program in which ``name`` occurs as a name or an attribute."""
-    found = set()
+@functools.cache
+def names() -> dict[str, set[str]]:
+    """The modules of the program in which each name or attribute occurs."""
+    found: dict[str, set[str]] = {}
     for path in (ROOT / "app").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             named = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", None)
-            if named == name:
-                found.add(path.relative_to(ROOT / "app").as_posix())
+            if named is not None:
+                found.setdefault(named, set()).add(path.relative_to(ROOT / "app").as_posix())
     return found
+
+
+def mentions(name: str) -> set[str]:
+    """The modules of the program in which ``name`` occurs as a name or an attribute."""
+    return names().get(name, set())
 
 
 def test_imports_point_down_and_every_module_has_a_place() -> None:

@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("target", ["help", "setup", "demo", "test", "check", "bench", "crash", "lock", "clean"])
+@pytest.mark.parametrize(
+    "target", ["help", "setup", "demo", "test", "check", "bench", "crash", "load", "lock", "clean"]
+)
 def test_the_target_exists(target: str) -> None:
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=False
@@ -34,7 +36,7 @@ def test_the_ci_script_runs_the_linters_and_the_tests() -> None:
     assert os.access(script, os.X_OK)
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
     steps = [line.split()[1] for line in script.read_text().splitlines() if line.startswith("step ")]
-    assert steps == ["setup", "check", "test"]
+    assert steps == ["setup", "check", "docs", "test"]
 
 
 def _copy_of_what_make_reads(tmp_path: Path) -> Path:

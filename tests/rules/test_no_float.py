@@ -16,6 +16,7 @@ MONEY = [
     *(ROOT / "app/catalog").glob("*.py"),
     *(ROOT / "app/orders").glob("*.py"),
     *(ROOT / "app/approvals").glob("*.py"),
+    *(ROOT / "app/profit").glob("*.py"),
 ]
 TIME = re.compile(r"seconds|\bdue\b|next_due|_hold|\bage\b", re.IGNORECASE)
 """Seconds may have parts. What holds them says so by its name."""

@@ -43,10 +43,13 @@ def test_only_the_ledger_moves_money() -> None:
 
 
 def test_only_the_order_functions_change_orders_and_attempts() -> None:
-    old = {"migrations/sql/0001_orders.sql", "migrations/sql/0009_orders.sql"}
-    assert writers("orders") == old
-    # 0006 lets an order be asked after now, and changes nothing else.
-    assert writers("attempts") == old | {"migrations/sql/0006_asking.sql", "migrations/sql/0009_attempts.sql"}
+    placing = {
+        f"migrations/sql/{name}.sql" for name in ("0001_orders", "0009_orders", "0019_orders", "0023_orders_once")
+    }
+    assert writers("orders") == placing | {"migrations/sql/0021_webhooks.sql"}  # the newest form of move_orders
+    # 0006 and 0025 let an order be asked after now, and change nothing else.
+    asking = {"migrations/sql/0006_asking.sql", "migrations/sql/0025_orders_at_work.sql"}
+    assert writers("attempts") == placing | asking | {"migrations/sql/0009_attempts.sql"}
 
 
 async def test_one_function_changes_an_orders_state(db: Database) -> None:

@@ -99,6 +99,42 @@ async def test_pain_10_the_runway_is_whole_days_at_the_rate_of_the_last_week(acc
         assert (await runway_of(conn, supplier)).days == 20 * 3 // 14, "a young account spent in fewer days"
 
 
+async def test_what_was_counted_is_added_to_what_was_sent_since_and_not_believed_for_long(account: Account) -> None:
+    db, supplier = account.db, account.shop.supplier_id
+    await account.reads(20, now())
+    await account.attempt("done", now() - ago(8), cost=99 * MICRO)
+    counted = await account.attempt("placed", now() - ago(6), cost=3 * MICRO)
+    await account.attempt("placed", now(), cost=4 * MICRO)
+
+    async def spent() -> int:
+        async with db.pool.connection() as conn:
+            [listed] = await runways(conn)
+            assert listed == await runway_of(conn, supplier)
+            return listed.spent // MICRO
+
+    assert await spent() == 7, "nothing is counted yet"
+    async with db.transaction() as conn:
+        await watch_balances(conn)
+    assert await rows(db, "SELECT cost FROM supplier_spending") == [{"cost": 3 * MICRO}], "not the last minutes"
+    assert await spent() == 7, "neither twice nor left out"
+    await account.attempt("done", now(), cost=MICRO)
+    assert await spent() == 8, "at once"
+    await account.move(counted, "placed", "failed")
+    async with db.transaction() as conn:
+        await watch_balances(conn)
+    assert await spent() == 5, "counted anew"
+    async with db.transaction() as conn:
+        await conn.execute("UPDATE supplier_spending SET cost = 999000000")
+    assert await spent() == 1004, "it is what was counted that is shown"
+    async with db.transaction() as conn:
+        await conn.execute("UPDATE supplier_spending SET counted_until = now() - interval '61 minutes'")
+    assert await spent() == 5, "no worker counts: all of it is added up"
+    async with db.transaction() as conn:
+        await watch_balances(conn)
+        await change_currency(conn, supplier, "EUR")
+    assert await spent() == 0, "dollars are no euros"
+
+
 async def test_pain_10_a_low_account_is_an_alarm_until_it_recovers(account: Account) -> None:
     db, supplier = account.db, account.shop.supplier_id
     await account.attempt("done", now() - ago(1), cost=7 * MICRO)

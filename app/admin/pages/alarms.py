@@ -4,7 +4,6 @@ from starlette.responses import Response
 
 from app.admin.pages.noun import Noun
 from app.admin.pages.visit import Visit
-from app.admin.schemas import MAX_ID
 from app.alarms import service
 from app.alarms.kinds import AlarmKind
 from app.staff.service import Right
@@ -26,7 +25,7 @@ async def alarms(visit: Visit) -> Response:
 async def acknowledge(visit: Visit) -> Response:
     """Say that somebody is at it."""
     async with visit.transaction() as conn:
-        await service.acknowledge_alarm(conn, _id(visit), staff_id=visit.staff.id)
+        await service.acknowledge_alarm(conn, visit.id_in_path("alarm_id"), staff_id=visit.staff.id)
     return await _after(visit, "Acknowledged: it goes on counting, but asks for nobody any more.")
 
 
@@ -34,7 +33,7 @@ async def acknowledge(visit: Visit) -> Response:
 async def close(visit: Visit) -> Response:
     """Say that it is over."""
     async with visit.transaction() as conn:
-        await service.close_alarm(conn, _id(visit))
+        await service.close_alarm(conn, visit.id_in_path("alarm_id"))
     return await _after(visit, "Closed: the same trouble seen again opens a new alarm.")
 
 
@@ -63,7 +62,3 @@ async def _listed(visit: Visit) -> Response:
         first=here if start else None,
         refresh=f"{here}{'&' if state else '?'}after={start}",
     )
-
-
-def _id(visit: Visit) -> int:
-    return min(visit.id_in_path("alarm_id"), MAX_ID)

@@ -1,37 +1,38 @@
-"""What every page is made of: the parts of the process it needs, and the names of its cookies."""
+"""What the admin's pages are made of."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from app.db import Database
-from app.sealing import Sealer
-from app.staff.sessions import Lifetime
+from app.approvals.asking import FourEyes
+from app.house.service import House
+from app.pages.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
-class PagesDeps:
-    """What the pages are built from; ``limit`` is ``Limiter.hit``, ``base_url`` the address people type in."""
+class Simulator:
+    """Where the built-in simulator runs, for newcomers who have no supplier yet."""
 
-    db: Database
-    sealer: Sealer
-    limit: Callable[[str, int], Awaitable[bool]]
-    lifetime: Lifetime
-    base_url: str
-    brand: str = "Trunkline"
-    currency: str = "USD"
-    second_factor_roles: tuple[str, ...] = ()
+    url: str
+    api_key: str = field(repr=False)
 
     @property
-    def is_secure(self) -> bool:
-        """Whether browsers reach us over TLS, so that cookies may insist on it."""
-        return self.base_url.startswith("https://")
+    def config(self) -> dict[str, object]:
+        """Return the settings of a supplier that is the simulator."""
+        return {"base_url": self.url, "username": "simulator", "api_key": self.api_key}
+
+
+@dataclass(slots=True)
+class PagesDeps(Parts):
+    """What the pages of the admin are built from.
+
+    ``four_eyes_above`` is the amount of ``currency``, in micro-units, above which two people move money; None: never.
+    ``simulator`` is there if one runs, ``house`` where settings can be changed.
+    """
+
+    four_eyes_above: int | None = None
+    simulator: Simulator | None = None
+    house: House | None = None
 
     @property
-    def session_cookie(self) -> str:
-        """The name of the cookie of somebody who signed in; __Host- ones are of this host, path and TLS alone."""
-        return "__Host-trunkline" if self.is_secure else "trunkline"
-
-    @property
-    def door_cookie(self) -> str:
-        """The name of the cookie of a browser that has not signed in: its forms are bound to it."""
-        return "__Host-trunkline-door" if self.is_secure else "trunkline-door"
+    def four_eyes(self) -> FourEyes:
+        """The rule that tells which acts with money another has to approve."""
+        return FourEyes(self.four_eyes_above, self.currency)

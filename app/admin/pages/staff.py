@@ -23,7 +23,8 @@ ROLES = {
 async def staff(visit: Visit) -> Response:
     """All of them: a house has tens of staff, not thousands."""
     async with visit.parts.db.pool.connection() as conn:
-        return await visit.page("staff/list.html", rows=await list_staff(conn), roles=ROLES)
+        rows = await list_staff(conn)
+    return await visit.page("staff/list.html", rows=rows, roles=ROLES)
 
 
 async def show_new(visit: Visit) -> Response:

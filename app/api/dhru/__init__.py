@@ -9,7 +9,6 @@ envelope.py        who calls, what for, with which parameters
 parameters.py      the encodings of ``parameters``
 inputs.py          parameters as wishes and order numbers
 callers.py         whose key it is; rate limits
-lookups.py         looks keys up, those that come together in one statement
 actions.py         the table of actions and their aliases, account and lookup lists
 ordering.py        placing and status
 file_orders.py     the list of file services, placing with a file

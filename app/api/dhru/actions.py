@@ -11,16 +11,21 @@ from app.api.dhru.inputs import service_of, single_row
 from app.api.dhru.replies import Refusal, Reply
 from app.api.dhru.service_list import clean_name, custom_fields, custom_input, quantities
 from app.catalog.snapshot import prices_for
+from app.customers.scopes import Scope
 from app.money import format_amount
 from app.suppliers.devices import choices_of
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What answers an action. ``checks_key``: its own statement does; ``is_status``: clients poll it."""
+    """What answers an action, and what a key needs for it.
+
+    ``checks_key``: its own statement does; ``is_status``: clients poll it.
+    """
 
     name: str
     answer: Callable[[Call], Awaitable[Reply | bytes]]
+    scope: Scope
     checks_key: bool = False
     is_status: bool = False
 
@@ -44,23 +49,22 @@ async def service_details(call: Call) -> Reply:
     row = single_row(await call.content(), call.envelope.flat)
     identity = call.identity
     catalog = await call.door.catalog.at_least(identity.catalog_version)
+    unknown = Refusal("NoResultFound", "There is no such service.")
+    try:
+        service = service_of(row, catalog)
+    except Refusal:
+        raise unknown from None
     async with call.door.db.pool.connection() as conn:
         prices = await prices_for(
             conn,
             customer_id=identity.customer_id,
             price_group_id=identity.price_group_id,
             currency=identity.currency,
+            service_id=service.id,
         )
-    try:
-        service = service_of(row, catalog)
-    except Refusal:
-        service = None
-    if service is None or service.id not in prices:
-        raise Refusal("NoResultFound", "There is no such service.")
-    entries = []
-    if choices(service.fields):
-        async with call.door.db.pool.connection() as conn:
-            entries = await choices_of(conn, service.id)
+        entries = await choices_of(conn, service.id) if choices(service.fields) else []
+    if service.id not in prices:
+        raise unknown
     custom = custom_input(service)
     _, least, most = quantities(service)
     details: dict[str, Any] = {
@@ -86,9 +90,9 @@ def _aliases(action: Action, *names: str) -> dict[str, Action]:
 
 
 ACTIONS: Mapping[str, Action] = {
-    **_aliases(Action("accountinfo", account_info), "getbalance", "balance"),
+    **_aliases(Action("accountinfo", account_info, Scope.MONEY_READ), "getbalance", "balance"),
     **_aliases(
-        Action("imeiservicelist", service_list),
+        Action("imeiservicelist", service_list, Scope.SERVICES_READ),
         "servicelist",
         "getservices",
         "getallservicesandgroups",
@@ -97,18 +101,20 @@ ACTIONS: Mapping[str, Action] = {
         "remoteservicelist",
         "creditservicelist",
     ),
-    **_aliases(Action("fileservicelist", file_orders.file_list), "filelist"),
+    **_aliases(Action("fileservicelist", file_orders.file_list, Scope.SERVICES_READ), "filelist"),
     **_aliases(
-        Action("placeimeiorder", ordering.place_one, checks_key=True),
+        Action("placeimeiorder", ordering.place_one, Scope.ORDERS_CREATE, checks_key=True),
         "placeorder",
         "placeserverorder",
         "placeremoteorder",
         "placecreditorder",
     ),
-    **_aliases(Action("placeimeiorderbulk", ordering.place_bulk, checks_key=True), "placeorderbulk"),
-    **_aliases(Action("placebulkorder", ordering.place_bulk_theme, checks_key=True)),
     **_aliases(
-        Action("getimeiorder", ordering.status_one, checks_key=True, is_status=True),
+        Action("placeimeiorderbulk", ordering.place_bulk, Scope.ORDERS_CREATE, checks_key=True), "placeorderbulk"
+    ),
+    **_aliases(Action("placebulkorder", ordering.place_bulk_theme, Scope.ORDERS_CREATE, checks_key=True)),
+    **_aliases(
+        Action("getimeiorder", ordering.status_one, Scope.ORDERS_READ, checks_key=True, is_status=True),
         "getorder",
         "orderstatus",
         "getserverorder",
@@ -118,14 +124,14 @@ ACTIONS: Mapping[str, Action] = {
         "getfileorder",
     ),
     **_aliases(
-        Action("getimeiorderbulk", ordering.status_bulk, checks_key=True, is_status=True),
+        Action("getimeiorderbulk", ordering.status_bulk, Scope.ORDERS_READ, checks_key=True, is_status=True),
         "getorderbulk",
         "orderstatusbulk",
         "getserverorderbulk",
     ),
-    **_aliases(Action("placefileorder", file_orders.place_file)),
-    **_aliases(Action("getimeiservicedetails", service_details)),
-    **_aliases(Action("modellist", model_list)),
-    **_aliases(Action("providerlist", provider_list)),
-    **_aliases(Action("meplist", mep_list)),
+    **_aliases(Action("placefileorder", file_orders.place_file, Scope.ORDERS_CREATE)),
+    **_aliases(Action("getimeiservicedetails", service_details, Scope.SERVICES_READ)),
+    **_aliases(Action("modellist", model_list, Scope.SERVICES_READ)),
+    **_aliases(Action("providerlist", provider_list, Scope.SERVICES_READ)),
+    **_aliases(Action("meplist", mep_list, Scope.SERVICES_READ)),
 }

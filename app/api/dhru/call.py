@@ -8,6 +8,7 @@ from app.api.dhru.callers import Callers
 from app.api.dhru.door import Door
 from app.api.dhru.envelope import Envelope
 from app.api.dhru.service_list import ServiceLists
+from app.customers.scopes import Scope
 from app.customers.service import Identity
 
 LARGE = 128 * 1024
@@ -16,13 +17,14 @@ LARGE = 128 * 1024
 
 @dataclass(slots=True)
 class Call:
-    """A request with its caller. ``identity`` may be some seconds old until ``confirmed``."""
+    """A request with its caller, who needs ``scope``. ``identity`` may be some seconds old until ``confirmed``."""
 
     door: Door
     callers: Callers
     lists: ServiceLists
     envelope: Envelope
     ip: str | None
+    scope: Scope | None
     identity: Identity
     dialect: str
     confirmed: bool = False
@@ -36,6 +38,6 @@ class Call:
 
     async def confirm(self) -> Identity:
         """Return who calls as the database has it now. Raises Refusal."""
-        self.identity = await self.callers.confirm(self.envelope, self.ip)
+        self.identity = await self.callers.confirm(self.envelope, self.ip, self.scope)
         self.confirmed = True
         return self.identity

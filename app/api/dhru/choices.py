@@ -4,7 +4,7 @@ What may be chosen for a service is what the supplier of its first route has, un
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any
 
 from app.api.dhru import replies
@@ -13,8 +13,9 @@ from app.api.dhru.inputs import service_of, single_row
 from app.api.dhru.replies import Refusal, Reply
 from app.catalog.snapshot import Catalog, Field
 from app.db import Database
+from app.orders.choices import wrong_choices
 from app.orders.wishes import Wish
-from app.suppliers.devices import Entry, choices_of, unknown_choices
+from app.suppliers.devices import Entry, choices_of
 
 _WORDS = {"device": "MODELID", "network": "PROVIDERID", "mep": "MEP"}
 
@@ -60,29 +61,17 @@ async def refuse_unknown_choices(
     db: Database, catalog: Catalog, checked: Sequence[Wish | Refusal]
 ) -> list[Wish | Refusal]:
     """Return the wishes with a refusal in place of each that chose what is not in the list."""
-    chosen = [_chosen(wish, catalog) if isinstance(wish, Wish) else [] for wish in checked]
-    wanted = {one for row in chosen for one in row}
-    if not wanted:
-        return list(checked)
-    async with db.pool.connection() as conn:
-        unknown = await unknown_choices(conn, wanted)
+    wrong = await wrong_choices(db, catalog, [wish for wish in checked if isinstance(wish, Wish)])
+    places = count()
     return [
-        next((_unknown(one[1]) for one in row if one in unknown), wish)
-        for wish, row in zip(checked, chosen, strict=True)
+        _unknown(wrong[place][0]) if isinstance(wish, Wish) and (place := next(places)) in wrong else wish
+        for wish in checked
     ]
 
 
 def choices(fields: Iterable[Field]) -> bool:
     """Say whether any of the fields is chosen from a supplier's list."""
     return any(field.choice for field in fields)
-
-
-def _chosen(wish: Wish, catalog: Catalog) -> list[tuple[int, str, str]]:
-    return [
-        (wish.service_id, field.choice, wish.fields[field.name])
-        for field in catalog.services[wish.service_id].fields
-        if field.choice and field.name in wish.fields
-    ]
 
 
 def _unknown(kind: str) -> Refusal:

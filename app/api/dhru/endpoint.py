@@ -1,15 +1,14 @@
 """The DHRU door as one route: reads a request, has its action answered, and always replies in DHRU's form."""
 
 import asyncio
-import ipaddress
 import traceback
-from functools import lru_cache
 
 import structlog
 from starlette.datastructures import URLPath
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from app.addresses import client_ip
 from app.api.dhru import replies
 from app.api.dhru.actions import ACTIONS
 from app.api.dhru.body import ClientGone, Pairs, read_body, read_values
@@ -108,16 +107,17 @@ class _Answering:
         else:
             envelope = await asyncio.to_thread(_open, body, content_type, scope["query_string"], username)
         self.form = envelope.form
-        return await self._act(envelope, _ip(scope))
+        return await self._act(envelope, client_ip(scope))
 
     async def _act(self, envelope: Envelope, ip: str | None) -> Reply | bytes:
         action = ACTIONS.get(envelope.action)
         if action is not None:
             self._action_name, self._is_status = action.name, action.is_status
-        identity = await self._callers.admit(envelope, ip)
+        scope = action.scope if action is not None else None
+        identity = await self._callers.admit(envelope, ip, scope)
         self._customer_id = identity.customer_id
         self.dialect = self._path_dialect or identity.dialect
-        call = Call(self._door, self._callers, self._lists, envelope, ip, identity, self.dialect)
+        call = Call(self._door, self._callers, self._lists, envelope, ip, scope, identity, self.dialect)
         if action is None:
             await call.confirm()
             raise replies.unknown_action()
@@ -163,21 +163,6 @@ def _path(scope: Scope) -> str:
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(root) else path
-
-
-def _ip(scope: Scope) -> str | None:
-    client = scope.get("client")
-    return _canonical_ip(client[0]) if client else None
-
-
-@lru_cache(maxsize=4096)
-def _canonical_ip(text: str) -> str | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
 
 
 async def _send(send: Send, status: int, answering: _Answering, body: bytes) -> None:

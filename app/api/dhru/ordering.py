@@ -1,19 +1,18 @@
 """The actions on orders: placing and status, single and in bulk, each one statement."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from app.api.dhru import replies
 from app.api.dhru.call import Call
 from app.api.dhru.choices import refuse_unknown_choices
 from app.api.dhru.inputs import Row, bulk_orders, bulk_rows, order_ids, single_row, wish_of
 from app.api.dhru.replies import Refusal, Reply
+from app.api.dhru.sandbox import ReadWish, place_in_sandbox, refusing_invalid, sandbox_status
 from app.catalog.snapshot import Catalog
 from app.errors import Unauthenticated
-from app.orders.service import OrderStatus, Outcome, StaleCatalog, place, status
+from app.orders.service import OrderStatus, Outcome, StaleCatalog, place, rolled_back, status
 from app.orders.wishes import Wish
 
 MAX_PLACE_ROWS = 500
@@ -22,9 +21,6 @@ MAX_STATUS_ROWS = 1_000
 _TRIES = 5
 
 log = structlog.get_logger()
-
-ReadWish = Callable[[Row, Catalog, str], Wish]
-"""Makes a wish of a row and the caller's own reference; raises Refusal."""
 
 
 async def place_one(call: Call) -> Reply:
@@ -111,6 +107,10 @@ async def _place_rows(call: Call, rows: Sequence[tuple[str, Row | Refusal]], rea
     A stranger learns nothing: rows are answered only after the database has confirmed the key, in the placing itself
     or, if nothing was left to place, by a look-up of its own.
     """
+    if call.identity.sandbox:
+        # Its statement does not check the key.
+        await call.confirm()
+        read = refusing_invalid(read)
     catalog = await call.door.catalog.at_least(call.identity.catalog_version)
     for _ in range(_TRIES):
         checked = [_check(row, catalog, key, read) for key, row in rows]
@@ -146,6 +146,8 @@ def _check(row: Row | Refusal, catalog: Catalog, reference: str, read: ReadWish)
 
 async def _place(call: Call, wishes: Sequence[Wish], version: int) -> list[Outcome]:
     """Place in one statement. Raises Refusal if a fault leaves open whether it was committed."""
+    if call.identity.sandbox:
+        return await place_in_sandbox(call, wishes)
     sent = False
     try:
         async with call.door.db.pool.connection() as conn:
@@ -162,7 +164,7 @@ async def _place(call: Call, wishes: Sequence[Wish], version: int) -> list[Outco
     except (StaleCatalog, Unauthenticated):
         raise
     except Exception as error:
-        if not sent or _rolled_back(error):
+        if not sent or rolled_back(error):
             raise
         log.error("placing ended without an answer", error=type(error).__name__, customer_id=call.identity.customer_id)
         raise replies.uncertain() from error
@@ -170,14 +172,6 @@ async def _place(call: Call, wishes: Sequence[Wish], version: int) -> list[Outco
     if any(outcome.kind == "placed" for outcome in outcomes):
         call.door.placed()
     return outcomes
-
-
-def _rolled_back(error: Exception) -> bool:
-    """Say whether the server itself told that the statement failed, rather than vanished in the midst of it."""
-    if isinstance(error, PoolTimeout):
-        return True
-    state = error.sqlstate if isinstance(error, psycopg.Error) else None
-    return state is not None and not state.startswith(("08", "57P"))
 
 
 def _answer(outcome: Outcome) -> int | Refusal:
@@ -197,6 +191,9 @@ def _answer(outcome: Outcome) -> int | Refusal:
 async def _status(call: Call, ids: Sequence[int | None]) -> dict[int, OrderStatus]:
     """Return the caller's orders among ``ids`` in one statement. Raises Refusal for a key that is no longer valid."""
     numbers = [number for number in ids if number is not None]
+    if call.identity.sandbox:
+        await call.confirm()
+        return await sandbox_status(call, numbers)
     for _ in range(2):
         try:
             async with call.door.db.pool.connection() as conn:

@@ -9,6 +9,7 @@ some clients then try another dialect.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.customers.scopes import Scope
 from app.orders.service import OrderStatus
 
 Reply = dict[str, Any]
@@ -55,6 +56,11 @@ def unauthenticated() -> Refusal:
 def address_refused(ip: str | None) -> Refusal:
     """Refuse a right key used from an address that is not on its list, and name the address to add."""
     return Refusal("Invalid IP Request", f"Your Server IP {ip or '(unknown)'} is not on the whitelist of this key.")
+
+
+def not_allowed(scope: Scope) -> Refusal:
+    """Refuse a right key that may not do this, in words that send no client to another dialect."""
+    return Refusal("Access denied for this API key", f"This key does not have the scope {scope.value}.")
 
 
 def too_frequent(per_minute: int) -> Refusal:

@@ -5,18 +5,16 @@ One service object serves all clients, which is why its keys stand in this order
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.api.dhru import render, replies
+from app.api.kept import MAX_BYTES, Kept
 from app.catalog.snapshot import Catalog, Field, Group, Service, prices_for
 from app.connectors.base import FieldType, ServiceType
 from app.customers.service import Identity
 from app.db import Database
 from app.money import format_amount
-
-CACHE_BYTES = 64 * 1024 * 1024
 
 TYPE_NAMES: Mapping[ServiceType, tuple[str, str]] = {
     ServiceType.IMEI: ("IMEI", "0"),
@@ -173,48 +171,27 @@ _Key = tuple[int, str, render.Format, bool, str, int, str]
 
 
 class ServiceLists:
-    """Keeps rendered lists, the most recently used ones up to a number of bytes."""
+    """Renders lists, once for all who see the same."""
 
-    def __init__(self, db: Database, *, max_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, db: Database, *, max_bytes: int = MAX_BYTES) -> None:
         self._db = db
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[_Key, bytes] = OrderedDict()
-        self._making: dict[_Key, asyncio.Task[bytes]] = {}
+        self._kept: Kept[_Key, bytes] = Kept(len, max_bytes=max_bytes)
 
     async def get(
         self, catalog: Catalog, identity: Identity, dialect: str, form: render.Format, *, files: bool = False
     ) -> bytes:
-        """Return the list as this customer may see it, ``files`` that of the file services.
+        """Return the list as this customer may see it, ``files`` that of the file services."""
 
-        Callers that miss it together wait for one rendering.
-        """
-        whose = ("customer", identity.customer_id) if identity.own_prices else ("group", identity.price_group_id or 0)
-        key = (catalog.version, dialect, form, files, *whose, identity.currency)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        task = self._making.get(key)
-        if task is None:
-            task = asyncio.create_task(self._make(key, catalog, identity))
-            self._making[key] = task
-            task.add_done_callback(lambda _: self._making.pop(key))
-        return await asyncio.shield(task)
+        async def make() -> bytes:
+            build = build_file_list if files else build_list
+            async with self._db.pool.connection() as conn:
+                prices = await prices_for(
+                    conn,
+                    customer_id=identity.customer_id,
+                    price_group_id=identity.price_group_id,
+                    currency=identity.currency,
+                )
+            # A large list takes tens of milliseconds, in which other requests must go on.
+            return await asyncio.to_thread(lambda: render.render(build(catalog, prices, dialect), form))
 
-    async def _make(self, key: _Key, catalog: Catalog, identity: Identity) -> bytes:
-        _, dialect, form, files, *_ = key
-        build = build_file_list if files else build_list
-        async with self._db.pool.connection() as conn:
-            prices = await prices_for(
-                conn,
-                customer_id=identity.customer_id,
-                price_group_id=identity.price_group_id,
-                currency=identity.currency,
-            )
-        # A large list takes tens of milliseconds, in which other requests must go on.
-        body = await asyncio.to_thread(lambda: render.render(build(catalog, prices, dialect), form))
-        self._kept[key] = body
-        self._bytes += len(body)
-        while self._bytes > self._max_bytes and len(self._kept) > 1:
-            self._bytes -= len(self._kept.popitem(last=False)[1])
-        return body
+        return await self._kept.get((catalog.version, dialect, form, files, *identity.prices_of), make)

@@ -9,10 +9,26 @@ from app.db import Database
 from app.redis import Limiter
 from app.sealing import Sealer
 from app.settings import Settings
-from app.worker.jobs import alarms, audit, books, clock, debts, prices, readings, tidying
+from app.worker.jobs import (
+    alarms,
+    audit,
+    books,
+    clock,
+    debts,
+    hours,
+    pause_mails,
+    prices,
+    profit,
+    readings,
+    resets,
+    tidying,
+    webhooks,
+)
 from app.worker.jobs.parts import Jobs
 
-NOUNS = (alarms, audit, books, clock, debts, prices, readings, tidying)
+NOUNS = (
+    alarms, audit, books, clock, debts, hours, pause_mails, prices, profit, readings, resets, tidying, webhooks,
+)  # fmt: skip
 AGAIN_SECONDS = 2.0
 HEARTBEAT_SECONDS = 10.0
 

@@ -4,8 +4,10 @@ import structlog
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
+from app.customers.once import forget_old
 from app.orders.exchanges import forget_exchanges
 from app.orders.files import drop_orphans
+from app.sandbox.orders import forget_sandbox
 from app.suppliers.balances import prune_readings
 from app.suppliers.changes import forget_changes
 from app.suppliers.webhooks import forget_calls
@@ -28,7 +30,17 @@ def register(jobs: Jobs) -> None:
             files, calls = await drop_orphans(conn), await forget_calls(conn)
             changes, readings = await forget_changes(conn), await prune_readings(conn)
             said = await forget_exchanges(conn, days=jobs.settings.exchange_days)
-        log.info("tidied up", files=files, calls=calls, changes=changes, readings=readings, exchanges=said)
+            answers, tried = await forget_old(conn), await forget_sandbox(conn)
+        log.info(
+            "tidied up",
+            files=files,
+            calls=calls,
+            changes=changes,
+            readings=readings,
+            exchanges=said,
+            answers=answers,
+            sandbox=tried,
+        )
 
     @app.periodic(cron="*/5 * * * *")
     @app.task(name="retry_stalled", queueing_lock="retry_stalled", pass_context=False)

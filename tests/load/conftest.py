@@ -1,0 +1,5 @@
+"""A folder for whole runs."""
+
+from tests.campaign import conftest as campaign
+
+folder = campaign.folder

@@ -1,0 +1,1 @@
+"""The sandbox: every outcome, and nothing bought."""
