@@ -5,7 +5,7 @@ that only two things change it: the truth about an attempt that was abandoned, a
 was completed. The days that they touch are found by the attempts that ended since the last building.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from time import monotonic
 
@@ -62,41 +62,43 @@ GROUP BY GROUPING SETS ((currency), (currency, service_id), (currency, supplier_
 """
 # Days that were never built, those that are not final, those whose costs waited for a rate that was entered meanwhile,
 # and those that were changed by attempts which ended since the last building.
+# Each with the moment as of which it was built when this was asked.
 _DUE = """
 WITH last AS (SELECT max(built_at) - interval '10 minutes' AS at FROM profit_builds),
 ended AS (
     SELECT a.id, a.order_id, a.number, a.state FROM attempts a, last
     WHERE a.closed_at >= last.at AND a.state IN ('done', 'refused')
+), due AS (
+    SELECT d.day::date AS day FROM generate_series(
+        (SELECT (o.created_at AT TIME ZONE 'UTC')::date FROM orders o ORDER BY o.id LIMIT 1), %(today)s::date,
+        interval '1 day') d(day)
+    LEFT JOIN profit_builds b ON b.day = d.day::date
+    WHERE b.day IS NULL
+       OR (b.built_at < (b.day + 1)::timestamp AT TIME ZONE 'UTC' + %(final)s
+           AND b.built_at < now() - make_interval(secs => GREATEST(%(pace)s, b.seconds * %(share)s)))
+    UNION
+    SELECT p.day FROM profit_days p JOIN profit_builds b USING (day)
+    WHERE p.dimension = 'all' AND p.unpriced > 0 AND EXISTS (
+        SELECT FROM exchange_rates r WHERE r.valid_from > b.built_at)
+    UNION
+    SELECT (v.at AT TIME ZONE 'UTC')::date FROM ended e
+    JOIN order_events v ON v.order_id = e.order_id AND v.attempt_id = e.id AND v.new_state = 'abandoned'
+    UNION
+    SELECT (o.closed_at AT TIME ZONE 'UTC')::date FROM ended e
+    JOIN attempts o ON o.order_id = e.order_id AND o.number < e.number AND o.state = 'done'
+    WHERE e.state = 'done'
 )
-SELECT d.day::date AS day FROM generate_series(
-    (SELECT (o.created_at AT TIME ZONE 'UTC')::date FROM orders o ORDER BY o.id LIMIT 1), %(today)s::date,
-    interval '1 day') d(day)
-LEFT JOIN profit_builds b ON b.day = d.day::date
-WHERE b.day IS NULL
-   OR (b.built_at < (b.day + 1)::timestamp AT TIME ZONE 'UTC' + %(final)s
-       AND b.built_at < now() - make_interval(secs => GREATEST(%(pace)s, b.seconds * %(share)s)))
-UNION
-SELECT p.day FROM profit_days p JOIN profit_builds b USING (day)
-WHERE p.dimension = 'all' AND p.unpriced > 0 AND EXISTS (
-    SELECT FROM exchange_rates r WHERE r.valid_from > b.built_at)
-UNION
-SELECT (v.at AT TIME ZONE 'UTC')::date FROM ended e
-JOIN order_events v ON v.order_id = e.order_id AND v.attempt_id = e.id AND v.new_state = 'abandoned'
-UNION
-SELECT (o.closed_at AT TIME ZONE 'UTC')::date FROM ended e
-JOIN attempts o ON o.order_id = e.order_id AND o.number < e.number AND o.state = 'done'
-WHERE e.state = 'done'
-ORDER BY day
+SELECT due.day, b.built_at FROM due LEFT JOIN profit_builds b USING (day) ORDER BY due.day
 """
 
 
-async def due_days(conn: Connection) -> Sequence[date]:
-    """Return the days that are to be built now, or again, the oldest first."""
+async def due_days(conn: Connection) -> Mapping[date, datetime | None]:
+    """Return the days that are to be built now, or again, the oldest first; each with when it was built last."""
     cursor = await conn.execute(
         _DUE,
         {"today": now().astimezone(UTC).date(), "final": FINAL_AFTER, "pace": PACE_SECONDS, "share": SHARE},
     )
-    return [row["day"] for row in await cursor.fetchall()]
+    return {row["day"]: row["built_at"] for row in await cursor.fetchall()}
 
 
 async def build_day(conn: Connection, day: date) -> None:
@@ -119,16 +121,16 @@ async def build_due(db: Database) -> int:
     Who finds that somebody else is building leaves the rest to them, and neither waits nor builds it a second time.
     """
     async with db.pool.connection() as conn:
-        began = await (await conn.execute("SELECT now() AS at")).fetchone() or {}
         days = await due_days(conn)
     built = 0
-    for day in days:
+    for day, before in days.items():
         async with db.transaction() as conn:
             lock = await (await conn.execute(f"SELECT pg_try_advisory_xact_lock({_KEY}) AS mine")).fetchone()
             if lock is None or not lock["mine"]:
                 break
+            # Compared with what was seen, not with a clock: who built it may have begun before we looked.
             meanwhile = await conn.execute(
-                "SELECT FROM profit_builds WHERE day = %s AND built_at >= %s", (day, began["at"])
+                "SELECT FROM profit_builds WHERE day = %s AND built_at IS DISTINCT FROM %s", (day, before)
             )
             if not meanwhile.rowcount:
                 await build_day(conn, day)
