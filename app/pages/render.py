@@ -15,7 +15,7 @@ from app.clock import now
 from app.money import format_amount
 from app.pages.static import asset
 from app.sealing import new_token
-from app.text import seen
+from app.text import plain, seen
 
 _SHARED = Path(__file__).parent / "templates"
 
@@ -46,6 +46,7 @@ def _environment(folder: Path) -> Environment:
     made.filters["moment"] = moment
     made.filters["ago"] = ago
     made.filters["seen"] = seen
+    made.filters["plain"] = plain
     made.filters["pairs"] = pairs
     made.filters["json"] = json
     made.globals["asset"] = asset

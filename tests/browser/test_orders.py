@@ -105,3 +105,25 @@ async def test_the_pages_of_orders_are_usable_by_all_and_fit_a_phone(
         assert not [(path, broken["id"], broken["nodes"][0]["html"]) for broken in found], path
         wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, path
+
+
+async def test_on_a_phone_a_row_is_a_card_that_names_its_columns(
+    open_page: OpenPage, db: Database, sealer: Sealer
+) -> None:
+    await member(db, "operator")
+    shop = await make_shop(db, sealer)
+    await order(db, shop, [imei(0)])
+    page = await operator(open_page, "/admin/alarms", **PHONE)
+    await page.clock.install()
+    await page.goto("/admin/orders")
+    table = page.get_by_role("region", name="Orders")
+    await expect(table.locator("td.amount")).to_have_attribute("data-label", "Price")
+    await order(db, shop, [imei(1)])
+    await page.clock.fast_forward(16_000)  # the list comes anew
+    await expect(table.locator("td.amount")).to_have_count(2)
+    for row in await table.locator("tbody tr").all():
+        await expect(row.locator("td").nth(1)).to_have_attribute("data-label", "Order")
+        await expect(row.locator("td").nth(8)).to_be_hidden()  # nothing was said
+    assert await table.evaluate("region => region.scrollWidth <= region.clientWidth"), "nothing lies beside the screen"
+    shown = "cell => getComputedStyle(cell, '::before').content"
+    assert await table.locator("td.amount").first.evaluate(shown) == '"Price"'

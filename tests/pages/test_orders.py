@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+from markupsafe import escape
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -201,6 +202,19 @@ async def test_one_order_is_told_whole_and_the_customers_view_has_nothing_of_our
                     "/admin/orders/999/evidence", "/admin/orders/999/again"):  # fmt: skip
         operator = reader if not missing.endswith("again") else await surfer("operator")
         assert (await operator.get(missing)).status_code == 404, missing
+
+
+async def test_a_result_written_for_panels_is_read_by_staff_in_lines(
+    surfer: SurferOf, db: Database, shop: Shop
+) -> None:
+    await order(db, shop, [imei(0)])
+    raw = "Model: iPhone 13<br>Find My: <b style='color:red'>ON</b>"
+    await send(db, shop, AttemptState.DONE, order_to=OrderState.COMPLETED, remote_id="1", result=raw)
+    operator = await surfer("operator")
+    page = await operator.get("/admin/orders/1")
+    assert '<pre class="break-anywhere">Model: iPhone 13\nFind My: ON</pre>' in page.text
+    assert str(escape(raw)) in page.text, "what panels get is there as well"
+    assert "Model: iPhone 13, Find My: ON" in (await operator.get("/admin/orders")).text
 
 
 async def test_who_may_not_cannot(surfer: SurferOf, db: Database, shop: Shop) -> None:

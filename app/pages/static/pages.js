@@ -95,3 +95,16 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   const list = event.target.closest?.("[data-hold-while-ticked]");
   if (list?.querySelector("input:checked")) event.preventDefault();
 });
+
+// On a phone a row of a table is a card: each cell says which column it is of.
+document.addEventListener("htmx:load", (event) => {
+  for (const table of event.detail.elt.querySelectorAll("table.rows")) {
+    const heads = [...table.tHead.rows[0].cells].map((head) => head.textContent);
+    for (const row of table.tBodies[0].rows) {
+      [...row.cells].forEach((cell, place) => {
+        cell.dataset.label = heads[place];
+        if (!cell.textContent.trim() && !cell.childElementCount) cell.classList.add("says-nothing");
+      });
+    }
+  }
+});
