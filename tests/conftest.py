@@ -5,6 +5,7 @@ temporary folder, one for each test process. The folder lies in memory where the
 nine hundred small files, and writing them to a disk takes twenty times as long as the median test.
 """
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -18,12 +19,14 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from app import embedded
+from app.clock import now
 from app.db import Database
 from app.migrate import migrate
 from app.sealing import Sealer
 
 MEMORY = Path("/dev/shm")  # a folder of our own is made in it
 MEMORY_NEEDED = 6 << 30  # two test processes, each with its write-ahead log
+HOUR_LEFT = 60  # seconds; longer than any test that asks for it takes
 
 # Each HTTP client reads the authorities it trusts, which takes longer than most tests; on loopback it needs none.
 os.environ.setdefault("SSL_CERT_DIR", str(Path(__file__).parent))
@@ -87,6 +90,17 @@ async def db(conninfo: str) -> AsyncIterator[Database]:
     await database.open()
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def within_an_hour() -> None:
+    """Let a test that counts by days or hours begin and end in the same one: near an hour's end it waits for the next.
+
+    What it counts is stamped by the database's own clock, which no test can hold.
+    """
+    left = 3600 - now().timestamp() % 3600
+    if left < HOUR_LEFT:
+        await asyncio.sleep(left + 0.1)
 
 
 @pytest.fixture

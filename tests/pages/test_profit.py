@@ -4,6 +4,8 @@ import csv
 import io
 import re
 
+import pytest
+
 from app.connectors.base import Placed, Report, ReportStatus
 from app.db import Database
 from app.sealing import Sealer
@@ -13,6 +15,7 @@ from tests.worker.scripted import Scripted, send
 from tests.worker.test_order_path import buy
 
 
+@pytest.mark.usefixtures("within_an_hour")
 async def test_profit_is_told_by_day_service_supplier_and_customer(
     surfer: SurferOf, db: Database, sealer: Sealer
 ) -> None:
