@@ -57,6 +57,7 @@ def test_the_hour_is_that_of_utc(hour: int, at: datetime, due: datetime) -> None
     assert last_due(hour, at) == due
 
 
+@pytest.mark.usefixtures("within_an_hour")
 async def test_the_hour_comes_from_the_settings(db: Database, sealer: Sealer) -> None:
     """An hour that comes later today was last struck yesterday, so a run of this minute's beginning serves it too."""
     [row] = await rows(db, "SELECT extract(hour FROM now() AT TIME ZONE 'UTC')::integer AS hour")

@@ -225,6 +225,7 @@ async def test_fees_and_packages_say_what_is_credited(till: Till) -> None:
     assert (done["credited"], await till.balance()) == ("212.50", "212.50")
 
 
+@pytest.mark.usefixtures("within_an_hour")
 async def test_odd_input_is_refused_with_its_field(till: Till, sealer: Sealer) -> None:
     today = datetime.now(UTC).date()
     package = await ok(till.staff.post("topup-packages", json={"name": "Big", "pay": "200", "credit": "210"}), 201)

@@ -2,6 +2,8 @@
 
 from datetime import UTC, timedelta
 
+import pytest
+
 from app.clock import now
 from app.connectors.base import File
 from app.db import Database
@@ -163,6 +165,7 @@ async def test_a_supplier_with_something_in_doubt_is_asked_for_its_balance_soone
         assert await rows(db, read) == [{"n": first["n"] + 1, "dated": True}]
 
 
+@pytest.mark.usefixtures("within_an_hour")
 async def test_pain_11_books_are_closed_and_balances_watched_by_themselves(db: Database, sealer: Sealer) -> None:
     account = Account(db, await make_shop(db, sealer))
     today = now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
