@@ -267,17 +267,17 @@ async def test_a_statement_of_some_days_as_page_and_as_file(surfer: SurferOf, db
 async def test_supplier_books_are_read_explained_and_deposits_written_down_once(
     surfer: SurferOf, db: Database, sealer: Sealer
 ) -> None:
-    yesterday = now().astimezone(UTC).date() - timedelta(days=1)
+    midnight = now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     async with db.transaction() as conn:
         supplier_id = await make_supplier(conn, sealer)
         for hours, amount in ((36, 100), (12, 90)):
-            at = now().astimezone(UTC).replace(hour=0, minute=0, second=0) - timedelta(hours=hours)
+            at = midnight - timedelta(hours=hours)
             await conn.execute(
                 "INSERT INTO supplier_balances (supplier_id, amount, currency, asked_at, at)"
                 " VALUES (%s, %s, 'USD', %s, %s)",
                 (supplier_id, amount * MICRO, at, at),
             )
-        day = await close_day(conn, supplier_id, yesterday)
+        day = await close_day(conn, supplier_id, (midnight - timedelta(days=1)).date())
     assert day.state == "open"
     finance, operator = await surfer("finance"), await surfer("operator")
     assert "-10.00" in (await operator.get("/admin/supplier-books")).text

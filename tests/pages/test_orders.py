@@ -4,6 +4,7 @@ import contextlib
 import html
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from markupsafe import escape
@@ -87,8 +88,11 @@ async def test_orders_are_found_by_every_filter_alone_and_together(
     await run(db, "UPDATE orders SET late_at = now() - interval '1 hour', escalated_at = now() WHERE id = %s", placed)
     await run(db, "UPDATE orders SET late_at = now() - interval '1 hour' WHERE id = %s", theirs)
     await run(db, "UPDATE orders SET cancel_requested_at = now() WHERE id = %s", doubtful)
+    # All on one day, though midnight may have passed meanwhile; two of them nine days earlier.
+    at = now()
+    await run(db, "UPDATE orders SET created_at = %s", at)
     await run(db, "UPDATE orders SET created_at = created_at - interval '9 days' WHERE id <= %s", doubtful)
-    today, before = f"{now():%Y-%m-%d}", f"{now():%Y}-01-01"
+    today, before = f"{at:%Y-%m-%d}", f"{at - timedelta(days=10):%Y-%m-%d}"
     everything = [theirs, waiting, done, doubtful, placed]
     for query, expected in (
         ("", everything),
