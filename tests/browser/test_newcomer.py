@@ -15,6 +15,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from app.audit.service import audit
+from app.clock import now
 from app.db import Database
 from app.main import build_app
 from app.simulator import DEFAULT_API_KEY, build_simulator
@@ -245,8 +246,8 @@ async def pays_in(credentials: Credentials, amount: str) -> None:
     headers = {"Authorization": f"Bearer {credentials.key}"}
     async with httpx2.AsyncClient(base_url=credentials.url, headers=headers, timeout=30) as client:
         (method,) = (await client.get("/api/v1/topups")).json()["methods"]
-        said = {"method_id": method["id"], "amount": amount, "sender": "Mobile Fix Ltd", "paid_on": "2026-01-31"}
-        answer = await client.post("/api/v1/topups", json=said)
+        paid = {"method_id": method["id"], "amount": amount, "paid_on": f"{now():%Y-%m-%d}"}
+        answer = await client.post("/api/v1/topups", json={**paid, "sender": "Mobile Fix Ltd"})
         assert answer.status_code == 201, answer.text
 
 

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from app.audit.service import audit
+from app.clock import now
 from app.db import Database
 from app.money import MICRO
 from app.portal import NOUNS
@@ -324,7 +325,7 @@ async def test_a_top_up_is_asked_for_and_waits(customer: Customer, db: Database)
     assert row is not None
     shown = (await customer.get("/portal/top-ups")).text
     assert "IBAN &lt;b&gt;12" in shown
-    asked = {"method_id": str(row["id"]), "sender": "Ann", "paid_on": "2026-01-31"}
+    asked = {"method_id": str(row["id"]), "sender": "Ann", "paid_on": f"{now():%Y-%m-%d}"}
     assert 'id="wrong-amount"' in (await customer.send("/portal/top-ups", amount="0.5", **asked)).text
     assert 'id="wrong-paid_on"' in (await customer.send("/portal/top-ups", **{**asked, "paid_on": "today"})).text
     assert (await customer.send("/portal/top-ups", amount="50", **asked)).status_code == 303
