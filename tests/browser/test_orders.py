@@ -127,3 +127,18 @@ async def test_on_a_phone_a_row_is_a_card_that_names_its_columns(
     assert await table.evaluate("region => region.scrollWidth <= region.clientWidth"), "nothing lies beside the screen"
     shown = "cell => getComputedStyle(cell, '::before').content"
     assert await table.locator("td.amount").first.evaluate(shown) == '"Price"'
+
+
+async def test_on_a_phone_the_filters_are_folded_until_one_is_set(open_page: OpenPage, db: Database) -> None:
+    await member(db, "operator")
+    page = await operator(open_page, "/admin/orders", **PHONE)
+    await expect(page.get_by_label("Customer")).to_be_hidden()
+    await page.locator("summary", has_text="Filters").click()
+    await page.get_by_label("Customer").fill("nobody")
+    await page.get_by_role("button", name="Show").click()
+    await expect(page.get_by_text("No order fits these filters.")).to_be_visible()
+    await expect(page.get_by_label("Customer")).to_have_value("nobody")
+    await expect(page.get_by_label("Customer")).to_be_visible()
+    wide = await operator(open_page, "/admin/orders")
+    await expect(wide.get_by_label("Customer")).to_be_visible()
+    await expect(wide.locator("summary", has_text="Filters")).to_be_hidden()

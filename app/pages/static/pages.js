@@ -14,6 +14,9 @@ document.addEventListener("DOMContentLoaded", () => {
     code.value = location.hash.slice(1); // letters and digits alone
     history.replaceState(null, "", location.pathname);
   }
+  if (matchMedia("(max-width: 767.98px)").matches && !location.search) {
+    for (const filters of document.querySelectorAll(".filters")) filters.open = false;
+  }
   // The first field at fault is where the person has to go on.
   document.querySelector(".is-invalid")?.focus();
 });
