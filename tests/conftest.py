@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -27,6 +28,10 @@ from app.sealing import Sealer
 MEMORY = Path("/dev/shm")  # a folder of our own is made in it
 MEMORY_NEEDED = 6 << 30  # two test processes, each with its write-ahead log
 HOUR_LEFT = 60  # seconds; longer than any test that asks for it takes
+
+# How long an example takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 # Each HTTP client reads the authorities it trusts, which takes longer than most tests; on loopback it needs none.
 os.environ.setdefault("SSL_CERT_DIR", str(Path(__file__).parent))
