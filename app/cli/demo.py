@@ -22,7 +22,7 @@ from app.simulator import DEFAULT_API_KEY
 from app.staff.members import invite
 from app.staff.service import create_staff, create_token
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 EMAIL = "demo@example.com"
 SUPPLIER = "Simulator"
 CREDIT = "1000000.00"
@@ -64,7 +64,7 @@ def demo() -> None:
     with database(settings) as settings:
         migrate(settings.database_conninfo)
         facts = _Facts(settings)
-        simulator_port = _free_port()
+        simulator_port = _free_port(settings.port)
         environment = {
             "DATABASE_URL": settings.database_conninfo,
             "SIMULATOR_API_KEY": DEFAULT_API_KEY,
@@ -283,7 +283,11 @@ def _taken(port: int) -> bool:
     return False
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_port(but: int) -> int:
+    """Return a port that nobody listens on; nor will the server, which takes ``but``."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port != but:
+            return port

@@ -1,11 +1,11 @@
 """Silence: workers that are gone and work that nobody takes raise an alarm, which reaches people all the same."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import httpx2
 
@@ -19,6 +19,7 @@ from tests.factories import imei, make_shop
 from tests.fakes.alarm_sinks import WEBHOOK_SECRET, WebhookSink
 from tests.fakes.smtp import mail_server
 from tests.fakes.sockets import free_port
+from tests.processes import running
 from tests.serving import serving
 from tests.worker.test_order_path import buy, rows, until
 
@@ -95,8 +96,8 @@ async def test_workers_long_gone_are_forgotten_but_not_the_last(db: Database) ->
     assert await rows(db, "SELECT name FROM workers") == [{"name": "two"}]
 
 
-@contextlib.asynccontextmanager
-async def process(conninfo: str, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+def process(conninfo: str, *words: str) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
+    """Run a command of ours on this test's database."""
     environment = {
         **os.environ,
         "DATABASE_URL": conninfo,
@@ -104,13 +105,7 @@ async def process(conninfo: str, *words: str) -> AsyncIterator[asyncio.subproces
         "LOG_LEVEL": "error",
         "WORKER_SILENT_SECONDS": "10",
     }
-    running = await asyncio.create_subprocess_exec(sys.executable, "-m", "app", *words, env=environment)
-    try:
-        yield running
-    finally:
-        if running.returncode is None:
-            running.terminate()
-        await running.wait()
+    return running(sys.executable, "-m", "app", *words, environment=environment, codes=(0, -signal.SIGTERM))
 
 
 async def test_pain_9_a_killed_worker_is_told_of_by_mail_and_webhook_and_so_is_its_successor(
