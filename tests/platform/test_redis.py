@@ -12,6 +12,12 @@ from app.redis import Limiter
 from tests.fakes.sockets import free_port
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy is no Redis that hangs."""
+    monkeypatch.setattr(redis, "ANSWER_SECONDS", 30.0)
+
+
 @pytest.fixture
 def server() -> Iterator[ValkeyServer]:
     with ValkeyServer(port=free_port()) as running:
@@ -87,12 +93,14 @@ async def test_a_hanging_redis_is_asked_once_and_then_left_alone(monkeypatch: py
         writer.close()
 
     monkeypatch.setattr(redis, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(redis, "AWAY_SECONDS", 3600.0)
     silent = await asyncio.start_server(swallow, "127.0.0.1", 0)
     limiter = Limiter(f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/0")
-    assert await limiter.hit("a", 10)
-    first = asked
-    assert await count(limiter, "a", 10, 50) == 9
-    assert asked == first
+    assert await count(limiter, "a", 10, 51) == 10
+    async with asyncio.timeout(30):
+        while not asked:  # noqa: ASYNC110  a connection that was given up is accepted all the same
+            await asyncio.sleep(0.01)
+    assert asked <= 2, "once, and once more because a connection may have died in the pool"
     await limiter.aclose()
     silent.close()
     await silent.wait_closed()
