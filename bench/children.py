@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 20.0
 
 
