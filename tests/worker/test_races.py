@@ -70,7 +70,8 @@ async def test_race_of_a_webhook_against_the_poller_delivers_once(db: Database, 
             return len(polls)
 
         asked = await asyncio.gather(called(f"r{number}"), polled("w1"), called(f"r{number}"), polled("w2"))
-        assert sum(one or 0 for one in asked) == 1
+        # Who finds the order locked by a call passes it over; the next look of a worker takes it.
+        assert sum(one or 0 for one in asked) + await polled("w1") == 1
     assert [row["state"] for row in await rows(db, "SELECT state FROM orders")] == ["completed"] * 10
     settled = await rows(db, "SELECT count(*) AS n FROM transfers WHERE kind = 'settle'")
     assert settled[0]["n"] == 10
