@@ -58,10 +58,11 @@ class Reseller:
 @pytest.fixture
 async def reseller(door: Door, isave_door: IsaveDoor, parts: ApiDeps, shop: Shop) -> AsyncIterator[Reseller]:
     """The reseller at a server with all doors, as the program puts them together."""
+    isave_door.wait_seconds = 1  # nobody delivers here
     routes = [*dhru_routes(door), *isave_routes(isave_door), *v1_routes(parts)]
     async with (
         serving(Starlette(routes=routes), proxy_headers=False) as url,
-        httpx2.AsyncClient(base_url=url, timeout=30) as http,
+        httpx2.AsyncClient(base_url=url, timeout=90) as http,
     ):
         yield Reseller(http, shop)
 

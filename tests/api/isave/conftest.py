@@ -1,6 +1,8 @@
 """The iSave door beside the REST API, and a client of iSave's that knows nothing but a URL and a key."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,6 +45,21 @@ class Client:
         """POST a command."""
         return await self.http.post("/api/v1/check", json=body, headers={**self.headers, **headers})
 
+    @contextlib.contextmanager
+    def in_a_hurry(self) -> Iterator[None]:
+        """Have the door wait a second only, where no result is to come in time."""
+        patience, self.door.wait_seconds = self.door.wait_seconds, 1
+        try:
+            yield
+        finally:
+            self.door.wait_seconds = patience
+
+    async def waited_for(self) -> None:
+        """Return once a call waits for its result."""
+        async with asyncio.timeout(60):
+            while not self.door.waiters._waiting:  # noqa: ASYNC110  it has no event
+                await asyncio.sleep(0.01)
+
     async def check(self, identifier: str = DEVICE, **more: Any) -> httpx2.Response:
         """Order a check."""
         return await self.send({"command": "gsx", "identifier": identifier, **more})
@@ -61,7 +78,7 @@ async def shop(db: Database, sealer: Sealer) -> Shop:
 
 @pytest.fixture
 def door(db: Database, sealer: Sealer) -> IsaveDoor:
-    """The door without a rate limit, which waits for two seconds."""
+    """The door without a rate limit, which waits long enough for results on any machine; see ``Client.in_a_hurry``."""
     limiter = Limiter()
     return IsaveDoor(
         db=db,
@@ -74,7 +91,7 @@ def door(db: Database, sealer: Sealer) -> IsaveDoor:
         placed=lambda: None,
         requests_per_minute=0,
         duplicate_window_seconds=30,
-        wait_seconds=2,
+        wait_seconds=60,
         file_link=FileLinks("https://panel.example", sealer).link,
     )
 
@@ -96,5 +113,5 @@ async def client(door: IsaveDoor, parts: ApiDeps, shop: Shop, db: Database) -> A
         await make_route(conn, gsx, remote)
         await conn.execute("UPDATE accounts SET balance = 336810000 WHERE customer_id = %s", (shop.customer_id,))
     app = Starlette(routes=[*isave_routes(door), *v1_routes(replace(parts, waiters=door.waiters))])
-    async with serving(app, proxy_headers=False) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
+    async with serving(app, proxy_headers=False) as url, httpx2.AsyncClient(base_url=url, timeout=90) as http:
         yield Client(http, shop, door, gsx, db, {"X-API-Key": shop.key})
