@@ -363,7 +363,9 @@ async def test_waiting_answers_as_soon_as_the_order_is_over(bot: Bot, db: Databa
     response = await bot.get(f"/orders/{order['id']}", headers={"Prefer": "wait=1"})
     assert (read(response)["state"], response.headers["preference-applied"]) == ("accepted", "wait=1")
     waiting = asyncio.gather(*(bot.get(f"/orders/{order['id']}", headers={"Prefer": "wait=20"}) for _ in range(30)))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while len(bot.parts.waiters._waiting) < 30:  # noqa: ASYNC110  it has no event
+            await asyncio.sleep(0.01)
     # Thirty wait, and a pool of ten connections is free for others.
     assert bot.parts.db.pool.get_stats()["requests_waiting"] == 0
     await close(db, order["id"])
