@@ -117,7 +117,7 @@ async def test_pain_8_what_the_supplier_gets_is_in_our_books_already_and_stays_t
         shop = await open_shop(db, sealer, url)
         await buy(db, shop, imei(1))
         async with worker(conninfo) as first:
-            await asyncio.wait_for(arrived.wait(), 20)
+            await asyncio.wait_for(arrived.wait(), 120)
             await kill(first)
         known = {"state": "sending", "supplier_id": shop.supplier_id, "sent": True, "cost": MICRO}
         assert seen == [known]
@@ -133,7 +133,9 @@ async def test_pain_8_what_the_supplier_gets_is_in_our_books_already_and_stays_t
 async def test_killed_after_the_reply_and_before_it_is_recorded(
     db: Database, sealer: Sealer, conninfo: str, point: str
 ) -> None:
-    async with simulated(accept_seconds=0.6, work_seconds=0.6) as url:
+    # Long enough that the lock is there before the word is recorded.
+    seconds = {"place": {"accept_seconds": 3.0}, "check": {"work_seconds": 3.0}}[point]
+    async with simulated(**seconds) as url:
         shop = await open_shop(db, sealer, url)
         await buy(db, shop, imei(1))
         async with worker(conninfo) as first:
@@ -176,7 +178,7 @@ async def test_killed_again_and_again_during_200_orders(db: Database, sealer: Se
                 await kill(victim)
         await let_leases_end(db)
         async with worker(conninfo):
-            await until(lambda: nothing_moves(db), 60)
+            await until(lambda: nothing_moves(db))
         seen = await stats(url)
     assert seen["bought_twice"] == 0
     states = {
@@ -191,7 +193,7 @@ async def test_killed_again_and_again_during_200_orders(db: Database, sealer: Se
 
 
 async def test_a_worker_told_to_stop_finishes_its_calls_first(db: Database, sealer: Sealer, conninfo: str) -> None:
-    async with simulated(accept_seconds=1.0) as url:
+    async with simulated(accept_seconds=3.0) as url:
         shop = await open_shop(db, sealer, url)
         await buy(db, shop, imei(1))
         async with worker(conninfo) as process:

@@ -72,7 +72,8 @@ async def rows(db: Database, query: Any, *values: object) -> list[dict[str, Any]
         return await (await conn.execute(query, values)).fetchall()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
+    """Return once it is so; ``seconds`` is far beyond what a busy machine takes, for what never comes."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110  what is waited for happens in Postgres
             await asyncio.sleep(0.02)
@@ -88,8 +89,12 @@ async def attempts_in(db: Database, state: str, number: int = 1) -> bool:
     return bool(found[0]["n"] >= number)
 
 
+async def put_aside(db: Database) -> bool:
+    return bool(await rows(db, "SELECT 1 FROM attempts WHERE state = 'prepared' AND note IS NOT NULL"))
+
+
 async def stats(url: str) -> dict[str, int]:
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=30) as client:
         answer: dict[str, int] = (await client.get(f"{url}/simulator/stats")).json()
     return answer
 
@@ -230,7 +235,7 @@ async def test_pain_5_a_price_risen_since_the_order_is_not_paid(db: Database, se
         async with db.transaction() as conn:
             await conn.execute("UPDATE remote_services SET cost = %s", (3 * MICRO,))
         async with working(db, sealer):
-            await until(lambda: attempts_in(db, "prepared"))
+            await until(lambda: put_aside(db))
             await asyncio.sleep(0.3)
         assert (await stats(url))["accepted"] == 0
         [attempt] = await rows(db, "SELECT state, note, sent_at FROM attempts")

@@ -37,13 +37,13 @@ async def test_the_side_jobs_go_on_after_the_database_was_away(db: Database, sea
                     return bool(await registered() - before)
                 return False
 
-            await until(started_again, 40)
+            await until(started_again)
             await jobs.tasks["tidy_up"].defer_async(timestamp=0)
 
             async def all_done() -> bool:
                 return await rows(db, "SELECT 1 FROM procrastinate_jobs WHERE task_name = 'tidy_up'") == []
 
-            await until(all_done, 20)
+            await until(all_done)
         finally:
             side.cancel()
             await asyncio.gather(side, return_exceptions=True)
