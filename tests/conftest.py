@@ -92,6 +92,7 @@ def conninfo(server: str, template: str) -> Iterator[str]:
 async def db(conninfo: str) -> AsyncIterator[Database]:
     """This test's own database, opened."""
     database = Database(conninfo, pool_size=10)
+    database.pool.timeout = 120  # a test has hundreds wait for ten connections, on a machine that is busy besides
     await database.open()
     yield database
     await database.close()

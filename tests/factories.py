@@ -173,7 +173,7 @@ async def make_shop(
 
 async def wait_until_locked(conn: Connection, waiting: int) -> None:
     """Return once so many locks are waited for, whoever by; a test that two do something at once begins there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             cursor = await conn.execute("SELECT FROM pg_locks WHERE NOT granted")
             if cursor.rowcount >= waiting:

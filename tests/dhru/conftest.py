@@ -90,7 +90,7 @@ def door(db: Database, sealer: Sealer) -> Door:
         sealer=sealer,
         catalog=CatalogCache(db),
         lookups=LookUps(db),
-        limit=Limiter().hit,
+        limit=Limiter(clock=lambda: 1000.0).hit,  # one minute for the whole test, however long that takes
         used=KeyUses(db).note,
         placed=lambda: None,
         requests_per_minute=0,

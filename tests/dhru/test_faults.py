@@ -116,7 +116,7 @@ async def test_pain_2_a_lost_answer_is_not_called_a_failure_while_the_database_s
     wire.breaks, wire.needle = True, IMEIS[1].encode()
     [error] = (await wired.place(wired.shop.imei_service, IMEIS[1]))["ERROR"]
     assert "may have been received" in error["FULL_DESCRIPTION"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(await wired.orders()) < 2:  # noqa: ASYNC110  in Postgres
             await asyncio.sleep(0.05)
 

@@ -223,7 +223,7 @@ async def test_a_result_that_is_a_file_is_a_link(panel: Panel, db: Database, sea
 
     path = link.removeprefix(PUBLIC_URL)
     app = Starlette(routes=file_routes(db, FileLinks(PUBLIC_URL, sealer)))
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
         reply = await http.get(path)
         assert (reply.status_code, reply.content) == (200, content)
         assert reply.headers["content-type"] == "text/html"

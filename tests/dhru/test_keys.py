@@ -126,7 +126,10 @@ async def test_two_keys_of_one_customer(panel: Panel, db: Database, sealer: Seal
 async def limited(door: Door, shop: Shop) -> AsyncIterator[Panel]:
     """A panel whose door allows three requests a minute."""
     door = replace(door, requests_per_minute=3)
-    async with serving(Starlette(routes=dhru_routes(door))) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with (
+        serving(Starlette(routes=dhru_routes(door))) as url,
+        httpx2.AsyncClient(base_url=url, timeout=30) as http,
+    ):
         yield Panel(http=http, shop=shop, door=door)
 
 

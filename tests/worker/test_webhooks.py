@@ -50,7 +50,7 @@ async def door(conninfo: str, tmp_path: Any) -> AsyncIterator[httpx2.AsyncClient
     )
     async with (
         serving(build_app(settings), graceful=True) as url,
-        httpx2.AsyncClient(base_url=f"{url}/api/webhooks/", trust_env=False) as client,
+        httpx2.AsyncClient(base_url=f"{url}/api/webhooks/", trust_env=False, timeout=30) as client,
     ):
         yield client
 

@@ -81,7 +81,7 @@ def wakes() -> list[int]:
 def parts(db: Database, sealer: Sealer, wakes: list[int]) -> ApiDeps:
     """What the API is built from as the program does, without a rate limit."""
     catalog = CatalogCache(db)
-    limiter = Limiter()
+    limiter = Limiter(clock=lambda: 1000.0)  # one minute for the whole test, however long that takes
     return ApiDeps(
         db=db,
         sealer=sealer,

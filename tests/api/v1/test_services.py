@@ -124,7 +124,7 @@ async def test_what_is_not_sold_to_a_caller_is_not_there(bot: Bot, db: Database)
 
 async def becomes(bot: Bot, availability: str) -> None:
     """Wait until the service stands so: calls do not wait for the reading that they set off."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if read(await bot.get(f"/services/{bot.shop.imei_service}"))["availability"] == availability:
                 return
