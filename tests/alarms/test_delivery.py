@@ -168,8 +168,9 @@ async def test_two_processes_at_once_tell_each_alarm_once(
     for number in range(5):
         await see(db, VANISHED, f"remote service {number}")
     running = [asyncio.create_task(deliver(db, sealer, by=f"process {number}")) for number in range(4)]
-    while not sink.asked:  # noqa: ASYNC110  what is waited for happens behind a socket
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not sink.asked:  # noqa: ASYNC110  what is waited for happens behind a socket
+            await asyncio.sleep(0.01)
     assert await deliver(db, sealer, by="a fifth") == 0
     sink.hold.set()
     assert sum(await asyncio.gather(*running)) == 5
@@ -185,8 +186,9 @@ async def test_a_process_that_lost_its_lease_sends_nothing_more(
     for number in range(3):
         await see(db, VANISHED, f"remote service {number}")
     stalled = asyncio.create_task(deliver(db, sealer, by="stalled"))
-    while not sink.asked:  # noqa: ASYNC110  what is waited for happens behind a socket
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not sink.asked:  # noqa: ASYNC110  what is waited for happens behind a socket
+            await asyncio.sleep(0.01)
     async with db.transaction() as conn:
         await conn.execute("UPDATE alarm_channels SET lease_by = 'another'")
     sink.hold.set()

@@ -51,10 +51,11 @@ async def test_an_alarm_is_raised_and_ended_while_a_channel_that_hangs_tells_of_
     async with serving(sink.app()) as url:
         await webhook(db, sealer, f"{url}/alarms")
         telling = asyncio.create_task(deliver(db, sealer))
-        while not sink.asked:  # noqa: ASYNC110  what is waited for happens behind a socket
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            while not sink.asked:  # noqa: ASYNC110  what is waited for happens behind a socket
+                await asyncio.sleep(0.01)
         # The order path does this at the end of its transactions; a delivery that held a lock would stop it here.
-        async with asyncio.timeout(5), db.transaction() as conn:
+        async with asyncio.timeout(30), db.transaction() as conn:
             await conn.execute("SET LOCAL lock_timeout = '2s'")
             await raise_alarm(conn, AlarmKind.SUPPLIER_DOWN, "supplier 1", "again")
             await end_alarms(conn, [AlarmKind.SUPPLIER_DOWN], "supplier 1")
