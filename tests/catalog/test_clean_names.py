@@ -44,6 +44,6 @@ def test_a_name_stays_a_name_and_is_clean_already(name: str, rules: set[str]) ->
 @pytest.mark.parametrize("piece", ["1", " ", "1 ", "(1 ", "$1", "[a", "1-", "1 h "])
 @pytest.mark.parametrize("rules", [RULES, ["times"], ["prices"]])
 def test_a_name_without_measure_keeps_nobody_waiting(piece: str, rules: Collection[str]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(clean_name(f"Tool {piece * 50_000}x", rules)) <= 1000
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
