@@ -95,12 +95,21 @@ class Operator:
             await asyncio.sleep(0.5)
         raise RuntimeError(f"{method} {path}: no answer after {TRIES} tries")
 
-    async def open_shop(self, suppliers: Mapping[str, Mapping[str, Any]], offers: Sequence[Offer] = OFFERS) -> None:
-        """Add the suppliers as their process describes them, read their lists, and map every offer."""
+    async def open_shop(
+        self,
+        suppliers: Mapping[str, Mapping[str, Any]],
+        offers: Sequence[Offer] = OFFERS,
+        *,
+        read_seconds: int = READ_SECONDS,
+    ) -> None:
+        """Add the suppliers as their process describes them, read their lists, and map every offer.
+
+        ``read_seconds`` is how long a reply of theirs is waited for.
+        """
         await self.call("PUT", "rates/IDR", {"rate": "0.0000615"})
         remote: dict[str, list[Any]] = {}
         for name, described in suppliers.items():
-            config = {**described["config"], "read_seconds": READ_SECONDS}
+            config = {**described["config"], "read_seconds": read_seconds}
             added = await self.call("POST", "suppliers", {"name": name, "kind": described["kind"], "config": config})
             self.supplier_ids[name] = added["id"]
             await self.call("POST", f"suppliers/{added['id']}/sync")

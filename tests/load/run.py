@@ -25,6 +25,8 @@ from tests.load.client import Client
 SERVER_PROCESSES = 2
 LEASE_SECONDS = 30
 DRAIN_SECONDS = 180.0
+SUPPLIER_SECONDS = 60
+"""How long a supplier's reply is waited for: none of them fails here, and one that is slow puts no order in doubt."""
 RICH, POOR = credit(1_000_000), credit(40)
 POOR_SHARE = 10
 """One client in so many runs out of credit."""
@@ -89,7 +91,7 @@ async def run(plan: Plan, folder: Path, say: Say) -> Result:
         operator = Operator(world.url, await world.staff_token())
         try:
             async with httpx2.AsyncClient(base_url=suppliers["door"], timeout=60, trust_env=False) as door:
-                await operator.open_shop(suppliers["suppliers"], LOAD_OFFERS)
+                await operator.open_shop(suppliers["suppliers"], LOAD_OFFERS, read_seconds=SUPPLIER_SECONDS)
                 return await _bear(plan, world, operator, door, say)
         finally:
             await operator.aclose()
