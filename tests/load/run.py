@@ -28,6 +28,8 @@ DRAIN_SECONDS = 180.0
 SUPPLIER_SECONDS = 60
 """How long a supplier's reply is waited for: none of them fails here, and one that is slow puts no order in doubt."""
 RICH, POOR = credit(1_000_000), credit(40)
+LONGEST_SECONDS = 120.0
+"""How long clients may go on for the sake of a number of calls."""
 POOR_SHARE = 10
 """One client in so many runs out of credit."""
 AT_ONCE = 10
@@ -47,6 +49,8 @@ class Plan:
     clients: int = 200
     seconds: float = 60.0
     seed: int = 1
+    least_calls: int = 0
+    """The clients go on until so many calls were answered, however slow the machine is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,9 @@ async def _bear(plan: Plan, world: World, operator: Operator, door: httpx2.Async
             for client in clients:
                 living.create_task(client.live(pace))
             await asyncio.sleep(plan.seconds)
+            until = started + LONGEST_SECONDS
+            while len(calls) < plan.least_calls and time.monotonic() < until:  # noqa: ASYNC110  calls are only counted
+                await asyncio.sleep(0.1)
             pace.enough = True
         seconds = time.monotonic() - started
         say(f"{len(calls):,} calls; waiting until nothing moves")

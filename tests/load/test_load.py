@@ -20,7 +20,7 @@ from tests.load.client import STATUS, Client
 from tests.load.run import Plan, run
 from tests.serving import serving
 
-SMALL = Plan(clients=20, seconds=4.0, seed=6)
+SMALL = Plan(clients=20, seconds=4.0, seed=6, least_calls=300)
 OFFER = OFFERS[0]
 PRICE = format_amount(OFFER.price)
 
