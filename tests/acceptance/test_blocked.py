@@ -19,7 +19,7 @@ async def trunkline(conninfo: str, tmp_path: Path) -> AsyncIterator[Trunkline]:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await condition():  # noqa: ASYNC110  what is waited for happens in Postgres
             await asyncio.sleep(0.05)
 

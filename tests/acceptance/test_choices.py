@@ -119,7 +119,7 @@ async def test_orders_in_bulk_carry_the_ids_too(trunkline: Trunkline) -> None:
             answer = (await client.post(f"{trunkline.url}/api/index.php", data=form)).json()
         assert "ERROR" in answer.pop("wrong")
         references = [int(answer[name]["SUCCESS"][0]["REFERENCEID"]) for name in rows if name != "wrong"]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             for reference in references:
                 assert (await settled(trunkline, reference))[0] == 4
     assert sorted(one["MODELID"] for one in fake.chosen) == ["12"] * 5 + ["13"] * 5

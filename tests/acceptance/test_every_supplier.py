@@ -63,7 +63,7 @@ async def set_up(trunkline: Trunkline, system: System, fake: FaultyApp, url: str
     return supplier["id"], service["id"]
 
 
-async def settled(trunkline: Trunkline, order: int, seconds: float = 20) -> tuple[int, str]:
+async def settled(trunkline: Trunkline, order: int, seconds: float = 90) -> tuple[int, str]:
     """Wait until an order is closed or its attempt unclear; return STATUS and CODE."""
     async with asyncio.timeout(seconds):
         while True:

@@ -34,7 +34,7 @@ async def test_a_person_delivers_one_order_and_turns_down_another(trunkline: Tru
     await trunkline.call("POST", "routes", {"service_id": service["id"], "remote_service_id": remote["id"]})
     await trunkline.sell_to_reseller("USD")
     orders = [await trunkline.order(service["id"], imei(number), {}) for number in (1, 2)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(queue := (await trunkline.call("GET", "manual"))["items"]) < 2:  # noqa: ASYNC110  in Postgres
             await asyncio.sleep(0.1)
     first, second = (next(row for row in queue if row["order_id"] == order) for order in orders)
@@ -73,7 +73,7 @@ async def test_a_signed_call_brings_the_result_at_once_and_a_forged_one_nothing(
     async with serving_fake(fake) as url:
         supplier, service = await set_up(trunkline, system, fake, url)
         order = await trunkline.order(service, system.device(1), {})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (attempt := (await trunkline.attempts(order))[-1])["state"] != "placed":  # noqa: ASYNC110  in Postgres
                 await asyncio.sleep(0.05)
         async with trunkline.db.pool.connection() as conn:

@@ -129,7 +129,7 @@ async def try_everything(trial: Trial) -> dict[int, str]:
 
 async def told(receiver: Receiver, orders: Mapping[int, str], *, sandbox: bool) -> None:
     """Wait until the reseller was told of these ends, each by one message that is signed."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(receiver.took) < len(orders):  # noqa: ASYNC110  the receiver has nothing to wait for
             await asyncio.sleep(0.05)
     assert {one["data"]["id"]: one["type"] for one in receiver.took} == {n: f"order.{s}" for n, s in orders.items()}
@@ -150,7 +150,7 @@ async def order_live(trial: Trial) -> dict[int, str]:
     by_rest = body(answer, 200)
     assert by_rest["state"] == "completed"
     assert imei(2) in by_rest["result"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (seen := panel_status(await asked(trial, by_panel)))[0] == "waiting":  # noqa: ASYNC110  in Postgres
             await asyncio.sleep(0.1)
     assert seen[0] == "delivered"

@@ -37,7 +37,7 @@ def served(app: ASGIApp) -> Iterator[str]:
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield urls[0]
     finally:
         stop.set()
