@@ -12,6 +12,7 @@ from app.alarms.service import list_alarms
 from app.api.webhooks import CALLS_PER_ORDER, MAX_BODY
 from app.db import Database
 from app.main import build_app
+from app.redis import Limiter
 from app.sealing import Sealer
 from app.settings import Settings
 from app.suppliers.service import add
@@ -44,10 +45,19 @@ async def fake_url(fake: FakeCekCeir) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def door(conninfo: str, tmp_path: Any) -> AsyncIterator[httpx2.AsyncClient]:
+async def door(conninfo: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
     settings = Settings(
-        _env_file=None, database_url=SecretStr(conninfo), secret_key=SecretStr(KEY), var_dir=tmp_path, log_level="error"
+        _env_file=None,
+        database_url=SecretStr(conninfo),
+        secret_key=SecretStr(KEY),
+        var_dir=tmp_path,
+        log_level="error",
+        # No worker runs for most of a test, and that is no alarm however long it takes.
+        worker_silent_seconds=3600,
+        work_overdue_seconds=86_400,
     )
+    # One minute for the whole test, so that calls are not counted in two.
+    monkeypatch.setattr("app.main.Limiter", lambda url: Limiter(url, clock=lambda: 1000.0))
     async with (
         serving(build_app(settings), graceful=True) as url,
         httpx2.AsyncClient(base_url=f"{url}/api/webhooks/", trust_env=False, timeout=30) as client,
