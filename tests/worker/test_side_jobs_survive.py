@@ -3,8 +3,12 @@
 import asyncio
 import contextlib
 import gc
+from collections.abc import Iterator
+from typing import Any
 
 import psycopg
+import pytest
+import structlog
 
 from app.db import Database
 from app.sealing import Sealer
@@ -13,7 +17,16 @@ from app.worker.jobs.engine import run_for_ever, side_jobs
 from tests.worker.test_order_path import rows, until
 
 
-async def test_the_side_jobs_go_on_after_the_database_was_away(db: Database, sealer: Sealer, conninfo: str) -> None:
+@pytest.fixture
+def lines() -> Iterator[list[dict[str, Any]]]:
+    """What is logged meanwhile."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured  # type: ignore[misc]  # structlog types its event dicts more widely
+
+
+async def test_the_side_jobs_go_on_after_the_database_was_away(
+    db: Database, sealer: Sealer, conninfo: str, lines: list[dict[str, Any]]
+) -> None:
     jobs = side_jobs(db, sealer, Settings(_env_file=None))
 
     async def registered() -> set[int]:
@@ -28,8 +41,12 @@ async def test_the_side_jobs_go_on_after_the_database_was_away(db: Database, sea
             await until(started)
             before = await registered()
             await let_nobody_in(conninfo)
-            # It misses at least one heartbeat, which is what ends the engine.
-            await asyncio.sleep(1.0)
+
+            async def ended() -> bool:
+                return any(line["event"] == "the side jobs ended and are started again" for line in lines)
+
+            # It misses a heartbeat, which is what ends the engine.
+            await until(ended)
             await let_everybody_in(conninfo)
 
             async def started_again() -> bool:
