@@ -16,7 +16,8 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
     from starlette.routing import Mount
 
     app = Starlette(routes=[Mount("/static", static.static_files())])
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as client:
+    # Graceful: a file may still be open when all of it was sent.
+    async with serving(app, graceful=True) as url, httpx2.AsyncClient(base_url=url, timeout=30) as client:
         yield client
 
 
