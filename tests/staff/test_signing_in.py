@@ -47,15 +47,17 @@ async def live(db: Database, sealer: Sealer, cookie: str) -> sessions.BrowserSes
 
 
 async def enrolled(db: Database, sealer: Sealer, cookie: str) -> tuple[str, list[str]]:
-    """Enrol a second factor in this session with the code of the step before, and return secret and recovery codes."""
+    """Enrol a second factor in this session, with a code that was used long ago; return secret and recovery codes."""
     async with db.transaction() as conn:
         secret = await second_factor.offer_totp(conn, sealer, (await live(db, sealer, cookie)).id)
     session = await live(db, sealer, cookie)
     async with db.transaction() as conn:
         codes = await second_factor.enrol_totp(
             conn, sealer, session.login_id, session.id, offered=session.totp_offered,
-            code=pyotp.TOTP(secret).at(now() - timedelta(seconds=30)),
+            code=pyotp.TOTP(secret).at(now()),
         )  # fmt: skip
+        # Not entered with an older code: that one may be too old a moment later, when the next step begins.
+        await conn.execute("UPDATE logins SET totp_step = 0 WHERE id = %s", (session.login_id,))
     return secret, codes
 
 
