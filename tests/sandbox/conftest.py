@@ -15,6 +15,9 @@ from app.settings import load_settings
 from tests.factories import Shop, make_shop
 from tests.serving import serving
 
+HOUR = 3600
+"""Seconds for which ``hold`` holds."""
+
 SECRET_KEY = "a test key that protects nothing but tests"
 
 
@@ -63,6 +66,10 @@ class Trial:
                 " created_at = created_at - make_interval(secs => %(s)s)",
                 {"s": seconds},
             )
+
+    async def hold(self) -> None:
+        """Let no order of the sandbox be due for an hour, however long the test takes to look at it."""
+        await self.pass_time(-HOUR)
 
     async def counts(self) -> dict[str, Any]:
         """Count all that real orders and money would leave."""

@@ -14,7 +14,7 @@ from app.sandbox.devices import DOCTORSIM, SCENARIOS, USUAL_SECONDS
 from app.sandbox.orders import close_due
 from app.sandbox.tables import FIRST_ID
 from tests.factories import imei, make_remote_service, make_route, make_service
-from tests.sandbox.conftest import Trial
+from tests.sandbox.conftest import HOUR, Trial
 
 BY_WORD = {scenario.word: scenario.imei for scenario in SCENARIOS}
 PAGE = (Path(__file__).parents[2] / "docs/sandbox.md").read_text()
@@ -58,14 +58,18 @@ def test_the_page_has_the_table_of_the_code() -> None:
 )
 async def test_an_order_ends_in_its_time(trial: Trial, word: str, seconds: int, ends: str) -> None:
     before = await trial.counts()
+    clock = "SELECT clock_timestamp() + make_interval(secs => %s) AS at, max(closes_at) AS due FROM sandbox_orders"
+    [asked] = await trial.rows(clock, seconds)
     order = body(await trial.place(BY_WORD[word], reference="mine"), 201)
+    [answered] = await trial.rows(clock, seconds)
+    assert asked["at"] <= answered["due"] <= answered["at"]
     assert order["id"] >= FIRST_ID
     assert (order["price"], order["currency"], order["reference"]) == ("2.00", "USD", "mine")
     if seconds:
         assert order["closed_at"] is None
-        await trial.pass_time(seconds - 2)
+        await trial.hold()
         assert await state(trial, order["id"]) == "in_progress"
-        await trial.pass_time(2)
+        await trial.pass_time(HOUR + seconds)
     done = body(await trial.rest("GET", f"/orders/{order['id']}"), 200)
     assert done["state"] == ends
     text = done["result"] if ends == "completed" else done["reason"]
@@ -82,8 +86,9 @@ async def test_done_when_it_was_asked_after_often_enough(trial: Trial) -> None:
 
 async def test_every_other_device_is_done_after_a_few_seconds(trial: Trial) -> None:
     order = body(await trial.place(imei(1)), 201)
+    await trial.hold()
     assert await state(trial, order["id"]) == "in_progress"
-    await trial.pass_time(USUAL_SECONDS)
+    await trial.pass_time(HOUR + USUAL_SECONDS)
     assert await state(trial, order["id"]) == "completed"
 
 
@@ -185,6 +190,7 @@ async def test_waiting_for_the_result(trial: Trial) -> None:
 
 async def test_cancelled_listed_and_asked_after_by_many(trial: Trial) -> None:
     first, second = [body(await trial.place(imei(number)), 201)["id"] for number in (1, 2)]
+    await trial.hold()
     cancelled = body(await trial.rest("POST", f"/orders/{first}/cancel"), 200)
     assert (cancelled["state"], cancelled["refunded"]) == ("rejected", "2.00")
     assert body(await trial.rest("POST", f"/orders/{first}/cancel"), 409)["code"] == "conflict"
@@ -283,6 +289,7 @@ async def test_nobody_fills_the_house_with_orders_that_cost_nothing(
 
 async def test_asking_again_and_again_writes_nothing(trial: Trial) -> None:
     number = body(await trial.place(imei(1)), 201)["id"]
+    await trial.hold()
     versions = [await trial.rows("SELECT xmin::text AS version FROM sandbox_orders")]
     for _ in range(3):
         assert await state(trial, number) == "in_progress"
@@ -303,9 +310,10 @@ async def test_a_revoked_sandbox_key_places_nothing(trial: Trial) -> None:
 async def test_the_worker_closes_what_nobody_asks_after(trial: Trial) -> None:
     body(await trial.place(imei(1)), 201)
     body(await trial.place(BY_WORD["SANDBOXPOLLS"]), 201)
+    await trial.hold()
     async with trial.db.pool.connection() as conn:
         assert await close_due(conn) == 0
-    await trial.pass_time(USUAL_SECONDS)
+    await trial.pass_time(HOUR + USUAL_SECONDS)
     async with trial.db.pool.connection() as conn:
         assert await close_due(conn) == 1
         assert await close_due(conn) == 0
