@@ -38,7 +38,10 @@ async def test_whoever_has_the_reply_sees_the_row(app: FastAPI, db: Database, se
 
             await self.inner(scope, receive, spying)
 
-    async with serving(Spy(app), lifespan="off") as url, httpx2.AsyncClient(base_url=f"{url}/api/admin/") as client:
+    async with (
+        serving(Spy(app), lifespan="off") as url,
+        httpx2.AsyncClient(base_url=f"{url}/api/admin/", timeout=30) as client,
+    ):
         client.headers["Authorization"] = f"Bearer {token}"
         for path, body in (
             ("customers", {"name": "Fix It", "email": "a@fix.example"}),

@@ -28,7 +28,7 @@ async def customer(db: Database, sealer: Sealer) -> int:
 async def account_info(url: str, username: str, key: str) -> str:
     """What a DHRU panel is told with this key."""
     fields = {"username": username, "apiaccesskey": key, "action": "accountinfo", "requestformat": "JSON"}
-    async with httpx2.AsyncClient(base_url=url) as panel:
+    async with httpx2.AsyncClient(base_url=url, timeout=30) as panel:
         return (await panel.post("/api/index.php", data=fields)).text
 
 

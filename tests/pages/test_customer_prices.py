@@ -25,7 +25,7 @@ async def keep(one: Surfer, shop: Shop, prices: dict[int, str], query: str = "")
 async def listed(url: str, shop: Shop) -> dict[str, str]:
     """What the customer's panel reads: the price of each service by its id."""
     fields = {"username": shop.username, "apiaccesskey": shop.key, "action": "imeiservicelist"}
-    async with httpx2.AsyncClient(base_url=url) as panel:
+    async with httpx2.AsyncClient(base_url=url, timeout=30) as panel:
         reply: dict[str, Any] = (await panel.post("/api/index.php", data=fields)).json()
     groups = reply["SUCCESS"][0]["LIST"].values()
     return {number: service["CREDIT"] for group in groups for number, service in group["SERVICES"].items()}

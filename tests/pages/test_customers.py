@@ -212,7 +212,7 @@ async def test_a_suspended_customers_keys_stop_at_once(
     here = f"/admin/customers/{customer_id}"
 
     async def account_info() -> str:
-        async with httpx2.AsyncClient(base_url=url) as panel:
+        async with httpx2.AsyncClient(base_url=url, timeout=30) as panel:
             fields = {"username": username, "apiaccesskey": key, "action": "accountinfo", "requestformat": "JSON"}
             return (await panel.post("/api/index.php", data=fields)).text
 
