@@ -1,6 +1,6 @@
 """Suppliers' books per day and how long our credit lasts, through the staff API."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
@@ -13,18 +13,21 @@ from tests.admin.conftest import ClientOf, ok, refused, token_for
 from tests.factories import make_shop
 from tests.suppliers.accounts import Account
 
-YESTERDAY = now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+
+def yesterday() -> datetime:
+    """When it began; asked each time, for the tests may have been collected before midnight."""
+    return now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
 @pytest.fixture
 async def account(db: Database, sealer: Sealer) -> Account:
     """An account of whose balance 30.00 went yesterday and 1.00 is explained."""
-    account = Account(db, await make_shop(db, sealer))
-    await account.reads(100, YESTERDAY)
-    await account.attempt("done", YESTERDAY + timedelta(hours=1))
-    await account.reads(70, YESTERDAY + timedelta(hours=23))
+    account, began = Account(db, await make_shop(db, sealer)), yesterday()
+    await account.reads(100, began)
+    await account.attempt("done", began + timedelta(hours=1))
+    await account.reads(70, began + timedelta(hours=23))
     async with db.transaction() as conn:
-        await close_day(conn, account.shop.supplier_id, YESTERDAY.date())
+        await close_day(conn, account.shop.supplier_id, began.date())
     return account
 
 
@@ -37,7 +40,7 @@ async def test_an_open_day_is_listed_and_explained(
     owner: httpx2.AsyncClient, client_of: ClientOf, account: Account, sealer: Sealer
 ) -> None:
     [day] = (await ok(owner.get("supplier-days")))["items"]
-    assert (day["state"], day["day"], day["currency"]) == ("open", str(YESTERDAY.date()), "USD")
+    assert (day["state"], day["day"], day["currency"]) == ("open", str(yesterday().date()), "USD")
     assert (day["opening"], day["closing"], day["cost"], day["expected"]) == ("100.00", "70.00", "1.00", "99.00")
     assert (day["difference"], day["unexplained"]) == ("-29.00", "-29.00")
     path = f"supplier-days/{day['id']}"
@@ -57,7 +60,7 @@ async def test_an_open_day_is_listed_and_explained(
 
 async def test_a_missing_deposit_is_entered_with_when_it_arrived(owner: httpx2.AsyncClient, account: Account) -> None:
     path = f"suppliers/{account.shop.supplier_id}/deposits"
-    body = {"amount": "-29", "reference": "drawn out", "at": (YESTERDAY + timedelta(hours=5)).isoformat()}
+    body = {"amount": "-29", "reference": "drawn out", "at": (yesterday() + timedelta(hours=5)).isoformat()}
     await ok(owner.post(path, json=body), 201)
     assert (await ok(owner.get("supplier-days")))["items"] == []
     [day] = (await ok(owner.get("supplier-days?state=ok")))["items"]
@@ -69,7 +72,7 @@ async def test_a_missing_deposit_is_entered_with_when_it_arrived(owner: httpx2.A
 async def test_days_come_page_by_page_the_newest_first(owner: httpx2.AsyncClient, account: Account) -> None:
     async with account.db.transaction() as conn:
         for days in (3, 2):
-            await close_day(conn, account.shop.supplier_id, YESTERDAY.date() - timedelta(days=days))
+            await close_day(conn, account.shop.supplier_id, yesterday().date() - timedelta(days=days))
     first = await ok(owner.get("supplier-days?state=all&limit=2"))
     second = await ok(owner.get(f"supplier-days?state=all&limit=2&cursor={first['next_cursor']}"))
     ids = [day["id"] for day in (*first["items"], *second["items"])]

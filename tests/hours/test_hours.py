@@ -90,7 +90,7 @@ async def test_a_long_past_is_caught_up_with_and_what_is_final_is_left_alone(db:
         await shift(conn, timedelta(days=100))
     await build_hours(db)
     async with db.pool.connection() as conn:
-        cursor = await conn.execute("SELECT hour, placed, earned FROM hours")
+        cursor = await conn.execute("SELECT hour, placed, earned FROM hours ORDER BY hour")
         built = await cursor.fetchall()
         assert sum(row["placed"] for row in built) == 4
         assert sum(row["earned"] for row in built) == 4 * MICRO
