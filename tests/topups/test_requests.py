@@ -22,7 +22,7 @@ from app.sealing import Sealer
 from app.topups.offers import change_method
 from app.topups.requests import MAX_WAITING, Payment, TooManyWaiting, TopupRow, request_topup
 from tests.admin.conftest import ClientOf, client_of, ok, refused, token_for
-from tests.factories import make_customer
+from tests.factories import make_customer, wait_until_locked
 
 __all__ = ["client_of"]  # a fixture
 
@@ -291,7 +291,7 @@ async def test_two_who_change_a_method_at_once_leave_one_that_holds(till: Till) 
     async with till.db.transaction() as conn:
         await change_method(conn, till.method_id, {"min_amount": 20 * MICRO})
         later = asyncio.create_task(change(max_amount=15 * MICRO))
-        await asyncio.sleep(0.2)
+        await wait_until_locked(conn, 1)
         assert not later.done()
     with pytest.raises(Invalid, match="not less than the least"):
         await later
