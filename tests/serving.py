@@ -42,16 +42,18 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, *, graceful: bool = False, port: int = 0, **options: Any) -> AsyncIterator[str]:
+async def serving(
+    app: Any, *, graceful: bool = False, listener: socket.socket | None = None, **options: Any
+) -> AsyncIterator[str]:
     """Lend the base URL of ``app``; the server is stopped at the end.
 
-    ``port`` is one of ``free_port``, for an app that has to know its own address. ``graceful`` lets open requests end
-    and runs the app's own shutdown; a fake that hangs must do without.
+    ``listener`` is a bound socket, for an app that has to know its own address before. ``graceful`` lets open requests
+    end and runs the app's own shutdown; a fake that hangs must do without.
     """
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, **options)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, **options)
     server = _Server(config, graceful=graceful)
     # Not serve(): that one would take over the test process's signals.
-    task = asyncio.create_task(server._serve())
+    task = asyncio.create_task(server._serve([listener] if listener else None))
     try:
         while not server.started:
             if task.done():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.pages import conftest as pages
 
@@ -26,6 +26,10 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 
 # What the server of these tests is, is what it is in tests/pages.
 sealer, changes, url = pages.sealer, pages.changes, pages.url
+
+PATIENCE = 30_000
+"""Milliseconds that anything may take to be seen: five seconds are not enough where the machine has much else to do."""
+expect.set_options(timeout=PATIENCE)
 
 OpenPage = Callable[..., Awaitable[Page]]
 
@@ -62,7 +66,7 @@ async def open_page(chromium: Browser, url: str) -> AsyncIterator[OpenPage]:
     async def open_one(path: str, **options: Any) -> Page:
         context = await chromium.new_context(base_url=url, **{**DESKTOP, **options})
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         page.on("console", heard)
         page.on("pageerror", lambda error: troubles.append(str(error)))

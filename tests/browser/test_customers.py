@@ -33,12 +33,13 @@ from tests.worker.test_order_path import buy
 async def told(url: str, username: str, key: str) -> str:
     """What a DHRU panel is told of its account."""
     fields = {"username": username, "apiaccesskey": key, "action": "accountinfo", "requestformat": "JSON"}
-    async with httpx2.AsyncClient() as panel:
+    async with httpx2.AsyncClient(timeout=30) as panel:
         return (await panel.post(f"{url}/api/index.php", data=fields)).text
 
 
 async def troubles(page: Page) -> list[str]:
     """What keeps somebody from using the page, or makes it wider than the window."""
+    await page.wait_for_load_state()
     found = (await Axe().run(page)).response["violations"]
     said = [f"{page.url}: {broken['id']}: {broken['nodes'][0]['html']}" for broken in found]
     wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -60,6 +61,7 @@ async def test_a_reseller_with_credit_and_a_key_is_known_to_a_real_dhru_call(
     assert await troubles(page) == []
     await page.get_by_role("link", name="Make one").click()
     await page.get_by_role("link", name="Make a key").first.click()
+    await page.wait_for_url("**/keys/new")
     assert await troubles(page) == []
     await page.get_by_label("What it is for").fill("the panel of the shop")
     await page.get_by_role("button", name="Make it").dblclick()

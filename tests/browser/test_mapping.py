@@ -16,6 +16,7 @@ from tests.pages.conftest import member
 
 async def fits(page: Page) -> None:
     """Nobody is kept out, and nothing sticks out at the side."""
+    await page.wait_for_load_state()
     found = (await Axe().run(page)).response["violations"]
     assert not [(broken["id"], broken["nodes"][0]["html"]) for broken in found], page.url
     wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -118,6 +119,7 @@ async def test_routes_are_put_in_order_by_keyboard_and_by_dragging(
     await small.get_by_role("button", name="Move down: One, Remote One").click()
     await expect(small.locator("[data-list]")).to_have_text(named("Two", "One", "Three"))
     await small.get_by_role("link", name="Remote Two").click()
+    await small.wait_for_url("**/admin/routes/*")
     await fits(small)
     await small.get_by_label("IMEI", exact=True).fill("356557847079356")
     await small.get_by_role("button", name="Show it").click()

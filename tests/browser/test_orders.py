@@ -35,6 +35,7 @@ async def test_unclear_orders_are_resolved_with_a_few_keys(open_page: OpenPage, 
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Is order 2 there?")).to_be_visible()
     await expect(page.get_by_role("status")).to_contain_text("Resolved: it is there.")
+    await expect(page.get_by_label("Their id of the order")).to_be_focused()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("button", name="It is not there")).to_be_focused()
@@ -97,6 +98,7 @@ async def test_the_pages_of_orders_are_usable_by_all_and_fit_a_phone(
             await page.get_by_label("Tick all on this page").check()
             await page.get_by_role("button", name="Resolve unclear").click()
             await expect(page.get_by_role("heading", name="Resolve unclear")).to_be_visible()
+            await page.wait_for_load_state()
         else:
             response = await page.goto(f"/admin/{path}")
             assert response is not None

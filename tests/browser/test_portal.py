@@ -63,7 +63,7 @@ async def test_a_reseller_orders_one_and_many_and_follows_them(
         row = await (await conn.execute("SELECT id FROM orders WHERE device = %s", (imei(1),))).fetchone()
         assert row is not None
         await cancel_order(conn, row["id"], actor="a test")
-    await expect(page.get_by_text("1 of 2 are over.")).to_be_visible(timeout=15_000)
+    await expect(page.get_by_text("1 of 2 are over.")).to_be_visible()
 
 
 async def test_a_key_is_made_and_shown_once(open_page: OpenPage, db: Database, sealer: Sealer, shop: Shop) -> None:
