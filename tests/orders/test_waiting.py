@@ -38,7 +38,7 @@ async def test_a_hundred_who_wait_share_each_look(db: Database, shop: Shop) -> N
     ids = await orders(db, shop, 10)
     waiters = Counting(db)
     started = asyncio.get_running_loop().time()
-    waits = asyncio.gather(*(waiters.wait([ids[n % 10], ids[0]], 20) for n in range(100)))
+    waits = asyncio.gather(*(waiters.wait([ids[n % 10], ids[0]], 120) for n in range(100)))
     await asyncio.sleep(0.5)
     for order_id in ids[1:]:
         await close(db, order_id)
@@ -59,18 +59,18 @@ async def test_beyond_the_bound_nobody_is_kept_waiting(
     [order_id] = await orders(db, shop, 1)
     monkeypatch.setattr(waiting, "MAX_WAITING", 3)
     waiters = Waiters(db)
-    waits = [asyncio.create_task(waiters.wait([order_id], 20)) for _ in range(3)]
+    waits = [asyncio.create_task(waiters.wait([order_id], 120)) for _ in range(3)]
     await asyncio.sleep(0)
-    assert await waiters.wait([order_id], 20) is False
+    assert await waiters.wait([order_id], 120) is False
     await close(db, order_id)
     assert await asyncio.gather(*waits) == [True] * 3
-    assert await waiters.wait([], 20) is False
-    assert await waiters.wait([order_id], 20) is True
+    assert await waiters.wait([], 120) is False
+    assert await waiters.wait([order_id], 120) is True
 
 
 async def test_a_look_that_fails_is_made_up_for_by_the_next(db: Database, shop: Shop) -> None:
     [order_id] = await orders(db, shop, 1)
-    waits = asyncio.create_task(Waiters(db).wait([order_id], 20))
+    waits = asyncio.create_task(Waiters(db).wait([order_id], 120))
     async with db.pool.connection() as conn:
         await conn.execute("ALTER TABLE orders RENAME TO orders_away")
         await asyncio.sleep(3 * waiting.LOOK_SECONDS)

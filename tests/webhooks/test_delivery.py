@@ -69,7 +69,7 @@ async def test_a_failure_is_tried_again_ever_more_rarely_under_the_same_id_and_t
     await happen(told)
     for planned in BACKOFF:
         [before] = await told.rows("SELECT clock_timestamp() AS at")
-        assert await told.deliver() == 0
+        assert await one_round(told.sender) == 0
         [row] = await log(told, endpoint)
         assert (row.state, row.status, row.error, row.reply) == ("waiting", 500, "HTTP 500", "<b>no</b>")
         [due] = await told.rows("SELECT due_at, due_at - now() AS wait FROM webhook_deliveries")
@@ -80,7 +80,7 @@ async def test_a_failure_is_tried_again_ever_more_rarely_under_the_same_id_and_t
         # What kept the endpoint paused is another test.
         async with told.db.transaction() as conn:
             await conn.execute("UPDATE webhook_endpoints SET failing_since = now(), not_before = NULL")
-    await told.deliver()
+    await one_round(told.sender)
     [row] = await log(told, endpoint)
     assert (row.state, row.attempts) == ("failed", len(BACKOFF) + 1)
     assert row.closed_at is not None
