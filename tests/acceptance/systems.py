@@ -58,6 +58,7 @@ def plain_imei(service: Mapping[str, Any]) -> bool:
 
 def _waiting_cekceir() -> FakeCekCeir:
     fake = FakeCekCeir()
+    fake.never_close()
     fake.pending_reads = 1
     return fake
 

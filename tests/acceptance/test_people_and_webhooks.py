@@ -69,6 +69,7 @@ async def test_pain_15_a_lost_order_that_no_machine_can_ask_for_is_ended_by_a_pe
 async def test_a_signed_call_brings_the_result_at_once_and_a_forged_one_nothing(trunkline: Trunkline) -> None:
     system = SYSTEMS["cekceir"]
     fake = FakeCekCeir()
+    fake.never_close()
     fake.pending_reads = 10**6  # pending until the test says otherwise
     async with serving_fake(fake) as url:
         supplier, service = await set_up(trunkline, system, fake, url)

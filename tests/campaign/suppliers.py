@@ -114,6 +114,7 @@ def _xiaomitoolkit() -> _Supplier:
 
 def _cekceir() -> _Supplier:
     fake = _RememberingCekCeir()
+    fake.never_close()
     fake.wallet = PLENTY
     fake.pending_reads = 1
     return _Supplier(
