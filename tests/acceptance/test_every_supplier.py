@@ -35,9 +35,14 @@ async def trunkline(conninfo: str, tmp_path: Path) -> AsyncIterator[Trunkline]:
         yield whole
 
 
-async def set_up(trunkline: Trunkline, system: System, fake: FaultyApp, url: str) -> tuple[int, int]:
-    """Add, test and sync the supplier, map one service, make a reseller; return supplier and service."""
-    config = {**system.config(fake, url), "read_seconds": 45 if system.kind == "doctorsim" else 2}
+async def set_up(
+    trunkline: Trunkline, system: System, fake: FaultyApp, url: str, *, read_seconds: int = 60
+) -> tuple[int, int]:
+    """Add, test and sync the supplier, map one service, make a reseller; return supplier and service.
+
+    ``read_seconds`` is how long a reply is waited for: longer than any machine takes, unless the fake is to hang.
+    """
+    config = {**system.config(fake, url), "read_seconds": read_seconds}
     body = {"name": "Upstream", "kind": system.kind, "config": config}
     supplier = await trunkline.call("POST", "suppliers", body)
     found = await trunkline.call("POST", f"suppliers/{supplier['id']}/test")
@@ -94,7 +99,8 @@ async def test_after_every_fault_the_books_and_the_customer_have_the_truth(trunk
     system = EVERY[name]
     fake = system.fake()
     async with serving_fake(fake) as url:
-        supplier, service = await set_up(trunkline, system, fake, url)
+        patience = 45 if system.kind == "doctorsim" else 2
+        supplier, service = await set_up(trunkline, system, fake, url, read_seconds=patience)
         for number, template in enumerate(FAULTS, start=1):
             before = fake.counters()["accepted"]
             fault = Fault(template.kind, system.place, 1, template.accepts, template.status, "no", template.seconds)
