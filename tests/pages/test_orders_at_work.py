@@ -300,6 +300,8 @@ async def test_many_unclear_orders_are_resolved_the_same_way_or_under_their_ids(
 async def test_lists_ask_as_much_of_the_database_for_many_as_for_few(
     surfer: SurferOf, db: Database, sealer: Sealer, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for often in ("app.alarms.watch.WATCH_SECONDS", "app.house.service.EVERY_SECONDS"):
+        monkeypatch.setattr(often, 3600)  # on a slow machine all of three calls would have something beside them
     asked: list[str] = []
     plain = AsyncConnection.execute
 
