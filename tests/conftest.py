@@ -30,7 +30,10 @@ MEMORY_NEEDED = 6 << 30  # two test processes, each with its write-ahead log
 HOUR_LEFT = 60  # seconds; longer than any test that asks for it takes
 
 # How long an example takes says how busy the machine is, and nothing about what is tested.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# What decides about a change (.ci/run sets CI) draws the same examples each time; everybody else draws new ones.
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("tests")
 
 # Each HTTP client reads the authorities it trusts, which takes longer than most tests; on loopback it needs none.
