@@ -18,6 +18,7 @@ from playwright.async_api import Locator, Page, expect
 from app.audit.service import audit
 from app.clock import now
 from app.db import Database
+from app.hours.building import build_hours
 from app.main import build_app
 from app.simulator import DEFAULT_API_KEY, build_simulator
 from app.worker.loop import Worker
@@ -242,6 +243,7 @@ class Newcomer:
         await self.camera.take(self.page, "profit")
         await self.open("Start")
         await expect(self.page.get_by_role("heading", name="Dashboard")).to_be_visible()
+        await self.says(re.compile("^Charts as of "))
         await self.camera.take(self.page, "dashboard")
 
 
@@ -284,6 +286,7 @@ async def test_a_newcomer_gets_from_nothing_to_the_first_profit(
     await pays_in(reseller, "50")
     await newcomer.approves_the_top_up()
     assert await reseller.credit() == 150 - price
+    await build_hours(db)  # as workers do every minute
     await newcomer.sees_the_profit(price - Decimal("0.09"))
 
     assert tuple(newcomer.camera.taken) == NAMES
