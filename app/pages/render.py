@@ -47,6 +47,7 @@ def _environment(folder: Path) -> Environment:
     made.filters["ago"] = ago
     made.filters["seen"] = seen
     made.filters["plain"] = plain
+    made.filters["one_line"] = one_line
     made.filters["pairs"] = pairs
     made.filters["json"] = json
     made.globals["asset"] = asset
@@ -57,6 +58,11 @@ def _environment(folder: Path) -> Environment:
 def money(amount: int, currency: str = "") -> str:
     """Return micro-units as people read them: ``12.50 USD``."""
     return f"{format_amount(amount)} {currency}".rstrip()
+
+
+def one_line(text: str) -> str:
+    """Return text that may hold HTML as it would be read, its lines as a list: ``Model: iPhone 13, Find My: ON``."""
+    return plain(text).replace("\n", ", ")
 
 
 def json(value: object) -> str:

@@ -61,8 +61,7 @@ FROM facts
 GROUP BY GROUPING SETS ((currency), (currency, service_id), (currency, supplier_id), (currency, customer_id))
 """
 # Days that were never built, those that are not final, those whose costs waited for a rate that was entered meanwhile,
-# and those that were changed by attempts which ended since the last building.
-# Each with the moment as of which it was built when this was asked.
+# and those that were changed by attempts which ended since the last building; each with when it was built last.
 _DUE = """
 WITH last AS (SELECT max(built_at) - interval '10 minutes' AS at FROM profit_builds),
 ended AS (
